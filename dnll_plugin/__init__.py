@@ -1,0 +1,1 @@
+"""Learning from pseudo-negative labels for the semi-supervised learning toolbox USB."""
