@@ -1,0 +1,185 @@
+"""The losses of learning from pseudo-negative labels (DNLL, arXiv:2301.03976).
+
+Pure functions of tensors, on any device, without host synchronisation. Logits may be in any
+floating dtype; half precisions are computed in float32. L labeled and U unlabeled rows, B = L + U,
+K classes.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dnll_plugin.negatives import full_precision_softmax
+
+EPSILON = 1e-6
+"""Keeps the logarithm of the negative-label loss finite, as in the published code."""
+
+
+class Heads(NamedTuple):
+    """Logits (N, K) of a net's two heads; a net with one head has it twice."""
+
+    class_logits: Tensor
+    cons_logits: Tensor
+
+    @classmethod
+    def of(cls, output: dict[str, Tensor]) -> "Heads":
+        """Takes the heads out of what a net returns: ``logits`` and, if there, ``logits_cons``."""
+        return cls(output["logits"], output.get("logits_cons", output["logits"]))
+
+    def rows(self, start: int, stop: int | None = None) -> "Heads":
+        """The heads of the rows ``start`` to ``stop``."""
+        return Heads(self.class_logits[start:stop], self.cons_logits[start:stop])
+
+    def detach(self) -> "Heads":
+        """The same numbers without gradient."""
+        return Heads(self.class_logits.detach(), self.cons_logits.detach())
+
+
+def negative_label_loss(
+    logits: Tensor, negatives: Tensor, rows: Tensor | None = None, count: Tensor | None = None
+) -> Tensor:
+    """Lowers the probability of classes that rows do not belong to (arXiv:2301.03976, section 3).
+
+    For a row with negative set S the loss is the mean over j in S of ``-log(1 - p_j + 1e-6)``.
+
+    Args:
+        logits: (N, K) logits of the submodel that learns.
+        negatives: Boolean (N, K), the negative labels of each row.
+        rows: Boolean (N,), the rows that learn; None for all of them.
+        count: 0-dim number to divide the sum over rows by; None for the number of ``rows``. Several
+            ranks pass their average number of rows.
+
+    Returns:
+        0-dim mean over the chosen rows; 0 when there is no such row or no negative.
+    """
+    row_loss = -torch.log(1.0 - full_precision_softmax(logits) + EPSILON)
+    row_loss = (row_loss * negatives).sum(dim=1) / negatives.sum(dim=1).clamp(min=1)
+    if rows is None:
+        rows = torch.ones_like(row_loss, dtype=torch.bool)
+    if count is None:
+        count = rows.sum().clamp(min=1)
+    return (row_loss * rows).sum() / count
+
+
+def consistency(logits: Tensor, target_logits: Tensor, kind: str = "mse") -> Tensor:
+    """Distance of the prediction to a target prediction, row by row.
+
+    Args:
+        logits: (N, K), with gradient.
+        target_logits: (N, K); pass them detached.
+        kind: ``mse``: squared distance of the probabilities, summed over classes, / K.
+            ``kl``: sum over classes of ``q (log q - log p)`` with q the target, not divided by K.
+
+    Returns:
+        (N,), each >= 0.
+
+    Raises:
+        ValueError: If ``kind`` is neither.
+    """
+    if kind == "mse":
+        difference = full_precision_softmax(logits) - full_precision_softmax(target_logits)
+        return difference.square().mean(dim=1)
+    if kind == "kl":
+        target = full_precision_softmax(target_logits)
+        log_ratio = _full_precision_log_softmax(target_logits) - _full_precision_log_softmax(logits)
+        return (target * log_ratio).sum(dim=1)
+    raise ValueError(f"kind must be 'mse' or 'kl', got {kind!r}")
+
+
+def head_distance(heads: Heads) -> Tensor:
+    """Squared distance of the logits of the two heads, summed over classes, / K.
+
+    Keeps the consistency head near the class head (Tarvainen and Valpola, arXiv:1703.01780).
+
+    Returns:
+        (N,); zeros for a net with one head.
+    """
+    full = torch.promote_types(heads.class_logits.dtype, torch.float32)
+    return (heads.class_logits.to(full) - heads.cons_logits.to(full)).square().mean(dim=1)
+
+
+def dual_losses(
+    labeled: Heads,
+    unlabeled: Heads,
+    labels: Tensor,
+    other_view: Tensor,
+    pull_target: Tensor,
+    negatives: Tensor,
+    learns_negatives: Tensor,
+    kind: str = "mse",
+    negative_count: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """The terms of one submodel of the dual pair, before their weights.
+
+    Sums over rows are divided by B; the negative-label loss by the number of rows that learn.
+
+    Args:
+        labeled: Heads (L, K) of the submodel on the labeled rows.
+        unlabeled: Heads (U, K) on its own view of the unlabeled rows.
+        labels: Integer (L,).
+        other_view: Its class logits on the other view, without gradient: of the unlabeled rows
+            (U, K), or of the labeled rows followed by the unlabeled ones (B, K).
+        pull_target: Class logits (U, K) of the peer, without gradient.
+        negatives: Boolean (U, K).
+        learns_negatives: Boolean (U,); every other row is pulled towards the peer.
+        kind: Criterion of consistency and pull, ``mse`` or ``kl``.
+        negative_count: See ``count`` of :func:`negative_label_loss`.
+
+    Returns:
+        0-dim tensors ``sup``, ``consistency``, ``stabilization``, ``negative``, ``logit_distance``.
+    """
+    batch = len(labels) + len(unlabeled.cons_logits)
+    both = torch.cat((labeled.cons_logits, unlabeled.cons_logits))
+    consistent = both[batch - len(other_view) :]
+    pull = consistency(unlabeled.cons_logits, pull_target, kind) * ~learns_negatives
+    return {
+        "sup": _cross_entropy(labeled.class_logits, labels).sum() / batch,
+        "consistency": consistency(consistent, other_view, kind).sum() / batch,
+        "stabilization": pull.sum() / batch,
+        "negative": negative_label_loss(
+            unlabeled.cons_logits, negatives, learns_negatives, negative_count
+        ),
+        "logit_distance": (head_distance(labeled).sum() + head_distance(unlabeled).sum()) / batch,
+    }
+
+
+def meanteacher_losses(
+    labeled: Heads,
+    unlabeled: Heads,
+    labels: Tensor,
+    teacher: Tensor,
+    negatives: Tensor,
+    kind: str = "mse",
+) -> dict[str, Tensor]:
+    """The terms of the student of a Mean Teacher that also learns negatives, before their weights.
+
+    Args:
+        labeled: Heads (L, K) of the student on the labeled rows.
+        unlabeled: Heads (U, K) of the student on the unlabeled rows.
+        labels: Integer (L,).
+        teacher: Class logits (U, K) of the teacher, without gradient.
+        negatives: Boolean (U, K).
+        kind: Criterion of the consistency, ``mse`` or ``kl``.
+
+    Returns:
+        0-dim tensors ``sup``, ``consistency``, ``negative``, ``logit_distance``.
+    """
+    batch = len(labels) + len(unlabeled.cons_logits)
+    return {
+        "sup": _cross_entropy(labeled.class_logits, labels).sum() / batch,
+        "consistency": consistency(unlabeled.cons_logits, teacher, kind).mean(),
+        "negative": negative_label_loss(unlabeled.cons_logits, negatives),
+        "logit_distance": (head_distance(labeled).sum() + head_distance(unlabeled).sum()) / batch,
+    }
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of each row, (N,)."""
+    return F.nll_loss(_full_precision_log_softmax(logits), labels, reduction="none")
+
+
+def _full_precision_log_softmax(logits: Tensor) -> Tensor:
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    return torch.log_softmax(logits, dim=1, dtype=dtype)

@@ -1,0 +1,149 @@
+"""Which rows learn pseudo-negative labels, and which classes those are.
+
+Pure functions of tensors, on any device, without host synchronisation. N rows, K classes; a set of
+negative labels is a boolean mask (N, K).
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Shard = tuple[int, int]
+"""``(rank, world size)``. Rows are dealt to ranks in turn, as the toolbox's sampler does, and
+random classes are drawn for the rows of all ranks, so that any number of ranks draws the same."""
+
+
+def stable_rows(own_view: Tensor, other_view: Tensor, threshold: float) -> Tensor:
+    """Rows on which a submodel is stable (arXiv:2301.03976 after Dual Student, arXiv:1909.01804).
+
+    Args:
+        own_view: Class logits (N, K) of the submodel on the view it learns from.
+        other_view: Its class logits (N, K) on the other view.
+        threshold: Confidence in [0, 1] that at least one of both predictions must exceed.
+
+    Returns:
+        Boolean (N,): both views give the same class and one of them is confident.
+    """
+    own_confidence, own_class = full_precision_softmax(own_view).max(dim=1)
+    other_confidence, other_class = full_precision_softmax(other_view).max(dim=1)
+    confident = torch.maximum(own_confidence, other_confidence) > threshold
+    return confident & (own_class == other_class)
+
+
+def rows_without_pull(
+    stable: Tensor, peer_stable: Tensor, inconsistency: Tensor, peer_inconsistency: Tensor
+) -> Tensor:
+    """Rows on which a submodel is not pulled towards its peer, and so learns negatives instead.
+
+    A peer that is unstable on a row does not teach there. Where both are stable the one with the
+    smaller inconsistency between its two views is trusted, and is not pulled; when equal, both are.
+
+    Args:
+        stable: Boolean (N,), rows on which the submodel is stable.
+        peer_stable: The same of its peer.
+        inconsistency: Consistency criterion (N,) between the two views of the submodel.
+        peer_inconsistency: The same of its peer.
+
+    Returns:
+        Boolean (N,).
+    """
+    trusted = stable & peer_stable & (inconsistency < peer_inconsistency)
+    return ~peer_stable | trusted
+
+
+def uniform_negatives(
+    logits: Tensor,
+    num_negatives: int,
+    generator: torch.Generator | None = None,
+    shard: Shard = (0, 1),
+) -> Tensor:
+    """Draws classes uniformly, with replacement, from the K - 1 that are not predicted.
+
+    The published choice. A class drawn twice counts once. With K = 2 this is the opposite
+    pseudo-label.
+
+    Args:
+        logits: Class logits (N, K) of the generating submodel, K >= 2.
+        num_negatives: Number of draws a row, >= 1.
+        generator: Source of randomness on the device of ``logits``.
+        shard: This rank among all, see :data:`Shard`.
+
+    Returns:
+        Boolean (N, K), between 1 and ``num_negatives`` classes a row.
+    """
+    rows, classes = logits.shape
+    rank, world = shard
+    draws = torch.randint(
+        classes - 1, (rows * world, num_negatives), generator=generator, device=logits.device
+    )[rank::world]
+    draws = draws + (draws >= logits.argmax(dim=1, keepdim=True))
+    return _mask_of(draws, logits)
+
+
+def distinct_negatives(
+    logits: Tensor,
+    num_negatives: int,
+    generator: torch.Generator | None = None,
+    shard: Shard = (0, 1),
+) -> Tensor:
+    """Draws ``num_negatives`` different classes uniformly from the K - 1 that are not predicted.
+
+    Args and returns as :func:`uniform_negatives`, with exactly ``num_negatives`` <= K - 1 a row.
+    """
+    rows, classes = logits.shape
+    rank, world = shard
+    score = torch.rand(rows * world, classes, generator=generator, device=logits.device)[
+        rank::world
+    ]
+    score = score.scatter(1, logits.argmax(dim=1, keepdim=True), -1.0)
+    return _mask_of(score.topk(num_negatives, dim=1).indices, logits)
+
+
+def least_likely_negatives(
+    logits: Tensor,
+    num_negatives: int,
+    generator: torch.Generator | None = None,
+    shard: Shard = (0, 1),
+) -> Tensor:
+    """Takes the ``num_negatives`` classes that the generator finds least likely.
+
+    Args and returns as :func:`distinct_negatives`; nothing is random, so ``generator`` and
+    ``shard`` change nothing.
+    """
+    never = logits.scatter(1, logits.argmax(dim=1, keepdim=True), torch.inf)
+    return _mask_of(never.topk(num_negatives, dim=1, largest=False).indices, logits)
+
+
+NEGATIVE_SAMPLERS: dict[str, Callable[..., Tensor]] = {
+    "uniform": uniform_negatives,
+    "without_replacement": distinct_negatives,
+    "least_likely": least_likely_negatives,
+}
+"""The values of the key ``negative_sampling``."""
+
+
+def negative_accuracy(negatives: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
+    """Share of the negatives that are right: the row is truly not of that class.
+
+    Args:
+        negatives: Boolean (N, K).
+        labels: Integer (N,), the hidden classes; below 0 where unknown.
+        rows: Boolean (N,), the rows that learn.
+
+    Returns:
+        0-dim float in [0, 1]; NaN when there is no negative with a known class.
+    """
+    counted = negatives & (rows & (labels >= 0)).unsqueeze(1)
+    truth = _mask_of(labels.clamp(min=0).unsqueeze(1), negatives)
+    return 1.0 - (counted & truth).sum() / counted.sum()
+
+
+def full_precision_softmax(logits: Tensor) -> Tensor:
+    """Softmax over classes of (N, K) logits, in float32 when they are in a half precision."""
+    return torch.softmax(logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
+def _mask_of(classes: Tensor, like: Tensor) -> Tensor:
+    """Boolean mask with the shape of ``like`` that is true at the class indices (N, m)."""
+    return torch.zeros_like(like, dtype=torch.bool).scatter_(1, classes, True)

@@ -1,0 +1,167 @@
+"""Our step on the logits of the golden vectors gives what the authors' code computed."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dnll_plugin.losses import (
+    Heads,
+    consistency,
+    dual_losses,
+    meanteacher_losses,
+    negative_label_loss,
+)
+from dnll_plugin.negatives import rows_without_pull, stable_rows
+from dnll_plugin.schedules import negative_label_weight, sigmoid_rampup
+
+GOLDEN = Path(os.environ.get("DNLL_GOLDEN_DIR") or Path(__file__).parent / "data" / "golden")
+TOLERANCE = 1e-9
+
+
+def load(path: Path) -> dict[str, Any]:
+    with np.load(path) as arrays:
+        return {
+            name: torch.from_numpy(array) if array.ndim else array.item()
+            for name, array in arrays.items()
+        }
+
+
+def files(prefix: str) -> list[Path]:
+    found = sorted(GOLDEN.glob(f"{prefix}_*.npz"))
+    assert found, f"no {prefix}_*.npz in {GOLDEN}"
+    return found
+
+
+def golden_files(prefix: str) -> Any:
+    return pytest.mark.parametrize("path", files(prefix), ids=lambda path: path.stem)
+
+
+def assert_close(found: Tensor, wanted: Tensor | float) -> None:
+    wanted = torch.as_tensor(wanted, dtype=torch.float64)
+    scale = wanted.abs().max().clamp(min=1e-300)
+    assert ((found.double() - wanted).abs().max() / scale).item() <= TOLERANCE
+
+
+def weights(golden: dict[str, Any]) -> dict[str, float]:
+    """The published weights at the epoch of the vector."""
+    t = golden["epoch"]
+    return {
+        "sup": 1.0,
+        "consistency": 10.0 * sigmoid_rampup(t, 5),
+        "stabilization": 100.0 * sigmoid_rampup(t, 5),
+        "negative": negative_label_weight(t, 75, 100, 15, 2),
+        "logit_distance": golden["logit_distance_cost"],
+    }
+
+
+def heads(golden: dict[str, Any], side: str) -> Heads:
+    return Heads(
+        golden[f"{side}_class"].clone().requires_grad_(),
+        golden[f"{side}_cons"].clone().requires_grad_(),
+    )
+
+
+def labeled_first(heads: Heads, num_unlabeled: int) -> tuple[Heads, Heads]:
+    """The labeled and the unlabeled rows of golden rows, which have the unlabeled ones first."""
+    return heads.rows(num_unlabeled), heads.rows(0, num_unlabeled)
+
+
+def scatter_rows(rows: Tensor, values: Tensor, length: int) -> Tensor:
+    full = torch.zeros(length, *values.shape[1:], dtype=values.dtype)
+    full[rows] = values
+    return full
+
+
+def total(terms: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
+    return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+
+
+@golden_files("dual")
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_golden_dual_rows(path: Path, side: str) -> None:
+    golden = load(path)
+    unlabeled = golden["num_unlabeled"]
+    stable, inconsistency = {}, {}
+    for name in ("left", "right"):
+        own, other = golden[f"{name}_class"][:unlabeled], golden[f"{name}_other_view_class"]
+        stable[name] = stable_rows(own, other[:unlabeled], golden["stable_threshold"])
+        inconsistency[name] = consistency(
+            golden[f"{name}_cons"][:unlabeled], other[:unlabeled], golden["consistency_type"]
+        )
+    peer = {"left": "right", "right": "left"}[side]
+    rows = rows_without_pull(stable[side], stable[peer], inconsistency[side], inconsistency[peer])
+    assert rows.nonzero().flatten().tolist() == sorted(golden[f"{side}_negative_rows"].tolist())
+
+
+@golden_files("dual")
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_golden_dual_loss_and_gradient(path: Path, side: str) -> None:
+    golden = load(path)
+    unlabeled = golden["num_unlabeled"]
+    rows = golden[f"{side}_negative_rows"]
+    learns = scatter_rows(rows, torch.ones_like(rows), unlabeled).bool()
+    negatives = scatter_rows(rows, golden[f"{side}_negative_mask"], unlabeled).bool()
+    peer = {"left": "right", "right": "left"}[side]
+    learner = heads(golden, side)
+    other = golden[f"{side}_other_view_class"]
+    other = torch.cat((other[unlabeled:], other[:unlabeled]))
+    terms = dual_losses(
+        *labeled_first(learner, unlabeled),
+        labels=golden["target"][unlabeled:],
+        other_view=other,
+        pull_target=golden[f"{peer}_class"][:unlabeled],
+        negatives=negatives,
+        learns_negatives=learns,
+        kind=golden["consistency_type"],
+    )
+    loss = total(terms, weights(golden))
+    loss.backward()
+    assert_close(terms["negative"], golden[f"{side}_negative_loss"])
+    assert_close(loss, golden[f"{side}_total_loss"])
+    assert_close(learner.class_logits.grad, golden[f"grad_{side}_class"])
+    assert_close(learner.cons_logits.grad, golden[f"grad_{side}_cons"])
+
+
+@golden_files("dual")
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_golden_dual_negatives_come_from_the_peers_other_view(path: Path, side: str) -> None:
+    golden = load(path)
+    peer = {"left": "right", "right": "left"}[side]
+    predicted = golden[f"{peer}_other_view_class"].argmax(dim=1)
+    rows, source = golden[f"{side}_negative_rows"], golden[f"{side}_negative_source"]
+    assert torch.equal(predicted[rows], source)
+    assert not golden[f"{side}_negative_mask"].bool().gather(1, source.unsqueeze(1)).any()
+
+
+@golden_files("meanteacher")
+def test_golden_meanteacher_loss_and_gradient(path: Path) -> None:
+    golden = load(path)
+    unlabeled = golden["num_unlabeled"]
+    student = heads(golden, "student")
+    terms = meanteacher_losses(
+        *labeled_first(student, unlabeled),
+        labels=golden["target"][unlabeled:],
+        teacher=golden["teacher_class"],
+        negatives=golden["negative_mask"].bool(),
+        kind=golden["consistency_type"],
+    )
+    loss = total(terms, weights(golden))
+    loss.backward()
+    assert torch.equal(golden["student_other_view_class"].argmax(dim=1), golden["negative_source"])
+    assert_close(terms["negative"], golden["negative_loss"])
+    assert_close(loss, golden["total_loss"])
+    assert_close(student.class_logits.grad, golden["grad_student_class"])
+    assert_close(student.cons_logits.grad, golden["grad_student_cons"])
+
+
+@golden_files("dual")
+def test_golden_negative_loss_alone(path: Path) -> None:
+    golden = load(path)
+    rows = golden["left_negative_rows"]
+    loss = negative_label_loss(golden["left_cons"][rows], golden["left_negative_mask"].bool())
+    assert_close(loss, golden["left_negative_loss"])

@@ -1,0 +1,150 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnll_plugin.losses import (
+    EPSILON,
+    Heads,
+    consistency,
+    dual_losses,
+    head_distance,
+    meanteacher_losses,
+    negative_label_loss,
+)
+from dnll_plugin.negatives import uniform_negatives
+
+DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+dtypes = st.sampled_from(DTYPES)
+
+
+def extreme_logits(rows: int, classes: int, seed: int, dtype: torch.dtype) -> torch.Tensor:
+    """Logits up to 1e4 either way, a few of them at the ends."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(rows, classes, generator=generator) * 1e4
+    return logits.clamp(-1e4, 1e4).to(dtype).requires_grad_()
+
+
+def test_negative_loss_by_hand() -> None:
+    logits = torch.log(torch.tensor([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2]], dtype=torch.float64))
+    negatives = torch.tensor([[False, True, True], [True, False, False]])
+    first = -(math.log(0.8 + EPSILON) + math.log(0.9 + EPSILON)) / 2
+    second = -math.log(0.5 + EPSILON)
+    assert negative_label_loss(logits, negatives).item() == pytest.approx((first + second) / 2)
+    rows = torch.tensor([True, False])
+    assert negative_label_loss(logits, negatives, rows).item() == pytest.approx(first)
+    count = torch.tensor(4.0)
+    assert negative_label_loss(logits, negatives, rows, count).item() == pytest.approx(first / 4)
+
+
+def test_no_row_or_no_negative_is_zero_with_zero_gradient() -> None:
+    logits = torch.randn(3, 4, requires_grad=True)
+    none = torch.zeros(3, 4, dtype=torch.bool)
+    for negatives, rows in ((~none, none[:, 0]), (none, ~none[:, 0])):
+        loss = negative_label_loss(logits, negatives, rows)
+        loss.backward()
+        assert loss.item() == 0.0
+        assert logits.grad is not None
+        assert not logits.grad.any()
+    assert negative_label_loss(torch.zeros(0, 4), none[:0]).item() == 0.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 9), st.integers(2, 1000), st.integers(0, 999), dtypes)
+def test_extreme_logits_give_finite_losses_and_gradients(
+    rows: int, classes: int, seed: int, dtype: torch.dtype
+) -> None:
+    own, other, labeled = (extreme_logits(rows, classes, seed + i, dtype) for i in range(3))
+    labels = torch.arange(rows) % classes
+    negatives = uniform_negatives(other, 2, torch.Generator().manual_seed(seed))
+    for kind in ("mse", "kl"):
+        terms = dual_losses(
+            Heads(labeled, labeled),
+            Heads(own, own),
+            labels,
+            other.detach(),
+            other.detach(),
+            negatives,
+            torch.arange(rows) % 2 == 0,
+            kind,
+        )
+        total = torch.stack([term.float() for term in terms.values()]).sum()
+        if rows == 0:
+            continue
+        gradients = torch.autograd.grad(total, (own, labeled))
+        assert total.isfinite()
+        assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_under_autocast(dtype: torch.dtype) -> None:
+    with torch.autocast("cpu", dtype=dtype):
+        logits = extreme_logits(8, 10, 0, torch.float32)
+        half = torch.nn.functional.linear(logits, torch.eye(10))
+        loss = negative_label_loss(half, uniform_negatives(half, 2))
+        loss = loss + consistency(half, half.detach().flip(0), "kl").mean()
+    loss.backward()
+    assert half.dtype == dtype
+    assert loss.isfinite()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+def test_consistency_of_the_same_prediction_is_zero() -> None:
+    logits = torch.randn(5, 7, dtype=torch.float64)
+    for kind in ("mse", "kl"):
+        assert torch.allclose(consistency(logits, logits + 3.0, kind), torch.zeros(5).double())
+
+
+def test_consistency_by_hand() -> None:
+    p, q = torch.tensor([[0.9, 0.1]]).double(), torch.tensor([[0.6, 0.4]]).double()
+    assert consistency(p.log(), q.log(), "mse").item() == pytest.approx(0.09)
+    kl = 0.6 * math.log(0.6 / 0.9) + 0.4 * math.log(0.4 / 0.1)
+    assert consistency(p.log(), q.log(), "kl").item() == pytest.approx(kl)
+
+
+def test_unknown_criterion_is_named() -> None:
+    with pytest.raises(ValueError, match="'mse' or 'kl', got 'l1'"):
+        consistency(torch.zeros(1, 2), torch.zeros(1, 2), "l1")
+
+
+def test_one_head_has_no_distance() -> None:
+    heads = Heads.of({"logits": torch.randn(4, 3)})
+    assert not head_distance(heads).any()
+    two = Heads(torch.ones(4, 5), torch.zeros(4, 5))
+    assert torch.equal(head_distance(two), torch.ones(4))
+
+
+def test_targets_get_no_gradient_and_learners_do() -> None:
+    labeled, own = torch.randn(2, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
+    teacher = torch.randn(4, 3)
+    terms = meanteacher_losses(
+        Heads(labeled, labeled),
+        Heads(own, own),
+        torch.tensor([0, 2]),
+        teacher,
+        uniform_negatives(teacher, 1),
+    )
+    torch.stack(list(terms.values())).sum().backward()
+    assert own.grad is not None
+    assert own.grad.any()
+    assert labeled.grad is not None
+
+
+def test_labeled_rows_take_part_in_consistency_only_with_a_second_view() -> None:
+    labeled, own = torch.randn(2, 3), torch.randn(4, 3)
+    other = own.flip(1)
+    rest = {
+        "labels": torch.tensor([0, 2]),
+        "pull_target": other,
+        "negatives": uniform_negatives(own, 1),
+        "learns_negatives": torch.ones(4, dtype=torch.bool),
+    }
+    one = dual_losses(Heads(labeled, labeled), Heads(own, own), other_view=other, **rest)
+    both = torch.cat((labeled.flip(1), other))
+    two = dual_losses(Heads(labeled, labeled), Heads(own, own), other_view=both, **rest)
+    extra = consistency(labeled, labeled.flip(1)).sum() / 6
+    assert two["consistency"].item() == pytest.approx((one["consistency"] + extra).item())
+    assert one["stabilization"].item() == 0.0

@@ -1,0 +1,113 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from dnll_plugin.negatives import (
+    NEGATIVE_SAMPLERS,
+    negative_accuracy,
+    rows_without_pull,
+    stable_rows,
+)
+
+shapes = st.tuples(st.integers(0, 20), st.integers(2, 1000))
+seeds = st.integers(0, 2**31)
+
+
+def logits_of(rows: int, classes: int, seed: int) -> torch.Tensor:
+    return torch.randn(rows, classes, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", NEGATIVE_SAMPLERS)
+@settings(max_examples=50, deadline=None)
+@given(shape=shapes, seed=seeds, data=st.data())
+def test_negatives_are_never_predicted_and_at_most_m(
+    name: str, shape: tuple[int, int], seed: int, data: st.DataObject
+) -> None:
+    logits = logits_of(*shape, seed)
+    m = data.draw(st.integers(1, shape[1] - 1))
+    negatives = NEGATIVE_SAMPLERS[name](logits, m, torch.Generator().manual_seed(seed))
+    assert negatives.shape == shape
+    assert negatives.dtype == torch.bool
+    assert not negatives.gather(1, logits.argmax(dim=1, keepdim=True)).any()
+    count = negatives.sum(dim=1)
+    assert (count >= 1).all()
+    assert (count <= m).all()
+    if name != "uniform":
+        assert (count == m).all()
+
+
+@pytest.mark.parametrize("name", ["uniform", "without_replacement"])
+def test_negatives_are_uniform(name: str) -> None:
+    logits = torch.zeros(20_000, 6)
+    logits[:, 2] = 1.0
+    negatives = NEGATIVE_SAMPLERS[name](logits, 1, torch.Generator().manual_seed(0))
+    counts = negatives.sum(dim=0)
+    assert counts[2] == 0
+    assert chisquare(counts[[0, 1, 3, 4, 5]].numpy()).pvalue > 1e-3
+
+
+def test_uniform_draws_with_replacement() -> None:
+    negatives = NEGATIVE_SAMPLERS["uniform"](
+        torch.zeros(20_000, 10), 2, torch.Generator().manual_seed(0)
+    )
+    once = (negatives.sum(dim=1) == 1).float().mean().item()
+    assert once == pytest.approx(1 / 9, abs=0.01)
+
+
+@pytest.mark.parametrize("name", NEGATIVE_SAMPLERS)
+def test_negatives_are_reproducible_from_a_generator(name: str) -> None:
+    logits = logits_of(32, 10, 0)
+    first, second = (
+        NEGATIVE_SAMPLERS[name](logits, 2, torch.Generator().manual_seed(5)) for _ in range(2)
+    )
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", NEGATIVE_SAMPLERS)
+def test_ranks_together_draw_what_one_rank_draws(name: str) -> None:
+    logits = logits_of(12, 7, 0)
+    alone = NEGATIVE_SAMPLERS[name](logits, 2, torch.Generator().manual_seed(5))
+    for rank in range(3):
+        part = NEGATIVE_SAMPLERS[name](
+            logits[rank::3], 2, torch.Generator().manual_seed(5), shard=(rank, 3)
+        )
+        assert torch.equal(part, alone[rank::3])
+
+
+def test_with_two_classes_the_negative_is_the_other_class() -> None:
+    logits = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
+    for sampler in NEGATIVE_SAMPLERS.values():
+        assert sampler(logits, 1).tolist() == [[False, True], [True, False]]
+
+
+def test_least_likely_takes_the_smallest() -> None:
+    negatives = NEGATIVE_SAMPLERS["least_likely"](torch.tensor([[3.0, -1.0, 2.0, 0.0]]), 2)
+    assert negatives.tolist() == [[False, True, False, True]]
+
+
+def test_stable_needs_agreement_and_one_confident_view() -> None:
+    sure, unsure, elsewhere = [9.0, 0.0], [0.1, 0.0], [0.0, 9.0]
+    own = torch.tensor([sure, unsure, sure, unsure])
+    other = torch.tensor([unsure, sure, elsewhere, unsure])
+    assert stable_rows(own, other, 0.8).tolist() == [True, True, False, False]
+
+
+def test_who_is_pulled() -> None:
+    stable = torch.tensor([True, True, True, True, False, False])
+    peer_stable = torch.tensor([True, True, True, False, True, False])
+    mine = torch.tensor([0.1, 0.3, 0.2, 0.1, 0.1, 0.1])
+    peers = torch.tensor([0.3, 0.1, 0.2, 0.1, 0.1, 0.1])
+    free = rows_without_pull(stable, peer_stable, mine, peers)
+    assert free.tolist() == [True, False, False, True, False, True]
+
+
+def test_negative_accuracy_counts_known_labels_of_learning_rows() -> None:
+    negatives = torch.tensor([[True, True, False], [True, False, False], [False, True, False]])
+    labels = torch.tensor([0, -1, 1])
+    everyone = torch.tensor([True, True, True])
+    first = torch.tensor([True, False, False])
+    assert negative_accuracy(negatives, labels, everyone).item() == pytest.approx(1 / 3)
+    assert negative_accuracy(negatives, labels, first).item() == pytest.approx(1 / 2)
+    assert negative_accuracy(negatives, labels, ~everyone).isnan()
