@@ -1,1 +1,11 @@
-"""Learning from pseudo-negative labels for the semi-supervised learning toolbox USB."""
+"""Learning from pseudo-negative labels (DNLL) for the semi-supervised learning toolbox USB.
+
+Importing this package registers the algorithms ``dnll_dual`` and ``dnll_meanteacher``, timm's nets
+and more data sets with the toolbox (``semilearn``), at once or as soon as the toolbox is imported.
+"""
+
+from dnll_plugin.toolbox.registration import register_with_toolbox
+
+__version__ = "0.1.0"
+
+register_with_toolbox()

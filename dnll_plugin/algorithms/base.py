@@ -1,0 +1,169 @@
+"""What the algorithms of this package share: keys, views, schedules, the choice of negatives."""
+
+from typing import Any
+
+import torch
+from semilearn.algorithms.utils import SSL_Argument
+from semilearn.core import AlgorithmBase
+from torch import Tensor
+
+from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
+from dnll_plugin.hooks.negative_label import NegativeLabelHook
+from dnll_plugin.nets.noise import with_input_noise
+from dnll_plugin.schedules import cosine_to_zero, negative_label_weight, sigmoid_rampup
+
+VIEWS_LIKE = {"weak_weak": "meanteacher", "weak_strong": "fixmatch"}
+"""Algorithm of the toolbox whose two views of an unlabeled image are ours, by ``ulb_views``."""
+
+
+class DNLLBase(AlgorithmBase):
+    """Base of the algorithms that learn from pseudo-negative labels (arXiv:2301.03976).
+
+    Keys (``args``), beside those of the toolbox:
+        - num_negatives, negative_sampling, negative_source: which negatives, see the hook
+        - negative_weight, negative_rampup, negative_late_epoch, negative_late_weight: their weight
+        - consistency_type, consistency_weight, consistency_rampup: consistency of two views
+        - logit_distance_weight: keeps the two heads of a net with two heads together
+        - ulb_views: which two views of an unlabeled image
+        - lr_schedule, input_noise
+    """
+
+    negative_sources: tuple[str, ...]
+    """Values of ``negative_source`` that the algorithm takes; the first is the published one."""
+
+    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
+        if args.input_noise is not None:
+            net_builder = with_input_noise(net_builder, args.input_noise)
+        super().__init__(args, net_builder, tb_log, logger)
+        self.init(
+            consistency_type=args.consistency_type,
+            negative_source=args.negative_source,
+            ulb_views=args.ulb_views,
+        )
+
+    def init(self, consistency_type: str, negative_source: str, ulb_views: str) -> None:
+        if negative_source == "auto":
+            negative_source = self.negative_sources[0]
+        if negative_source not in self.negative_sources:
+            raise ValueError(
+                f"negative_source of {self.algorithm} must be auto or one of "
+                f"{', '.join(self.negative_sources)}, got {negative_source!r}"
+            )
+        self.consistency_type = consistency_type
+        self.negative_source = negative_source
+        self.ulb_views = ulb_views
+        for name in self.rampups():
+            if getattr(self.args, name) > self.epochs:
+                self.print_fn(
+                    f"warning: {name} is {getattr(self.args, name)} epochs, longer than the run "
+                    f"of {self.epochs}: its weight is never reached"
+                )
+
+    def rampups(self) -> tuple[str, ...]:
+        """Keys of the ramps that must fit into the run."""
+        return ("consistency_rampup",)
+
+    def set_hooks(self) -> None:
+        self.register_hook(
+            NegativeLabelHook(
+                self.num_classes,
+                self.args.num_negatives,
+                self.args.negative_sampling,
+                self.args.seed,
+            ),
+            "NegativeLabelHook",
+        )
+        self.register_hook(MonitorHook(), "MonitorHook")
+        super().set_hooks()
+
+    def set_dataset(self) -> Any:
+        dataset_dict = super().set_dataset()
+        if dataset_dict is not None:
+            dataset_dict["train_ulb"].alg = VIEWS_LIKE[self.args.ulb_views]
+        return dataset_dict
+
+    def set_optimizer(self) -> Any:
+        optimizer, scheduler = super().set_optimizer()
+        if self.args.lr_schedule == "cosine_to_zero":
+            scheduler = torch.optim.lr_scheduler.LambdaLR(
+                optimizer,
+                lambda it: cosine_to_zero(it, self.num_train_iter, self.args.num_warmup_iter),
+            )
+        return optimizer, scheduler
+
+    def weights(self) -> dict[str, float]:
+        """Weight of each term of the loss at the current iteration."""
+        args, epoch = self.args, self.it // self.num_iter_per_epoch
+        return {
+            "sup": 1.0,
+            "consistency": self.lambda_u
+            * args.consistency_weight
+            * sigmoid_rampup(epoch, args.consistency_rampup),
+            "negative": self.lambda_u
+            * negative_label_weight(
+                epoch,
+                args.negative_weight,
+                args.negative_rampup,
+                args.negative_late_epoch,
+                args.negative_late_weight,
+            ),
+            "logit_distance": args.logit_distance_weight,
+        }
+
+    def log_losses(
+        self, total_loss: Tensor, learners: list[dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """The losses to log, without synchronising: terms before their weights, learners' mean."""
+        log = {"total_loss": total_loss.detach()}
+        if is_log_step(self):
+            for name in learners[0]:
+                log[f"{name}_loss"] = (
+                    torch.stack([terms[name] for terms in learners]).mean().detach()
+                )
+        return log
+
+    def log_negatives(
+        self, idx_ulb: Tensor, negatives: Tensor, learns: Tensor
+    ) -> dict[str, Tensor]:
+        """How the unlabeled rows teach; with two learners, their rows one after the other."""
+        idx_ulb = idx_ulb.repeat(len(negatives) // len(idx_ulb))
+        return self.call_hook(
+            "observe", "MonitorHook", idx_ulb=idx_ulb, negatives=negatives, learns=learns
+        )
+
+    def get_save_dict(self) -> dict[str, Any]:
+        save_dict = super().get_save_dict()
+        save_dict["negatives"] = self.hooks_dict["NegativeLabelHook"].state_dict()
+        return save_dict
+
+    def load_model(self, load_path: str) -> dict[str, Any]:
+        checkpoint = super().load_model(load_path)
+        device = next(self.model.parameters()).device
+        self.hooks_dict["NegativeLabelHook"].load_state_dict(checkpoint["negatives"], device)
+        return checkpoint
+
+    @staticmethod
+    def get_argument() -> list[SSL_Argument]:
+        return [
+            SSL_Argument("--num_negatives", int, None),
+            SSL_Argument("--negative_sampling", str, "uniform"),
+            SSL_Argument("--negative_source", str, "auto"),
+            SSL_Argument("--negative_weight", float, 75.0),
+            SSL_Argument("--negative_rampup", float, 100.0),
+            SSL_Argument("--negative_late_epoch", float, 15.0),
+            SSL_Argument("--negative_late_weight", float, 2.0),
+            SSL_Argument("--consistency_type", str, "mse"),
+            SSL_Argument("--consistency_weight", float, 10.0),
+            SSL_Argument("--consistency_rampup", float, 5.0),
+            SSL_Argument("--logit_distance_weight", float, 0.01),
+            SSL_Argument("--ulb_views", str, "weak_weak"),
+            SSL_Argument("--lr_schedule", str, "toolbox"),
+            SSL_Argument("--input_noise", float, None),
+        ]
+
+
+def weighted_sum(terms: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
+    """Sum of the terms, each times its weight; a term of weight 0 takes no part in backward."""
+    return torch.stack(
+        [weights[name] * term for name, term in terms.items() if weights[name]]
+    ).sum()

@@ -1,0 +1,82 @@
+"""DNLL-MeanTeacher: a student that also learns which classes an image does not belong to."""
+
+from typing import Any
+
+import torch
+from semilearn.core.utils import ALGORITHMS
+from torch import Tensor
+
+from dnll_plugin.algorithms.base import DNLLBase, weighted_sum
+from dnll_plugin.hooks.monitor import is_log_step
+from dnll_plugin.losses import Heads, meanteacher_losses
+
+
+@ALGORITHMS.register("dnll_meanteacher")
+class DNLLMeanTeacher(DNLLBase):
+    """Mean Teacher (arXiv:1703.01780) whose student learns negatives on every unlabeled row.
+
+    The teacher is the average of the student's weights (``ema_m``). The student learns from the
+    second view, the teacher predicts the first. Negatives come from the student's prediction of the
+    first view (``student``, the authors' code) or from the teacher's (``teacher``, the other
+    submodel in the text of arXiv:2301.03976; it saves the student's pass).
+
+    Keys: those of :class:`DNLLBase`.
+    """
+
+    negative_sources = ("student", "teacher")
+
+    def train_step(
+        self, x_lb: Tensor, y_lb: Tensor, idx_ulb: Tensor, x_ulb_w: Tensor, x_ulb_s: Tensor
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        with self.amp_cm():
+            labeled, unlabeled = self.learn(x_lb, x_ulb_s)
+            with torch.no_grad():
+                teacher = self.ema_model(x_ulb_w)["logits"]
+                source = teacher
+                if self.negative_source == "student":
+                    source = self.model(x_ulb_w)["logits"]
+            negatives = self.call_hook("gen_negatives", "NegativeLabelHook", logits=source)
+            terms = meanteacher_losses(
+                labeled, unlabeled, y_lb, teacher, negatives, self.consistency_type
+            )
+            total_loss = weighted_sum(terms, self.weights())
+
+        out_dict = self.process_out_dict(loss=total_loss)
+        log_dict = self.process_log_dict(**self.log_losses(total_loss, [terms]))
+        if is_log_step(self):
+            every_row = torch.ones_like(idx_ulb, dtype=torch.bool)
+            agreement = unlabeled.class_logits.argmax(dim=1) == teacher.argmax(dim=1)
+            log_dict = self.process_log_dict(
+                log_dict,
+                **self.log_negatives(idx_ulb, negatives, every_row),
+                agreement=agreement.float().mean(),
+            )
+            log_dict["train/util_ratio"] = torch.ones_like(total_loss)
+        return out_dict, log_dict
+
+    def learn(self, x_lb: Tensor, x_ulb: Tensor) -> tuple[Heads, Heads]:
+        """The student's passes with gradient; both kinds of rows in one pass with ``use_cat``."""
+        if not self.use_cat:
+            return Heads.of(self.model(x_lb)), Heads.of(self.model(x_ulb))
+        heads = Heads.of(self.model(torch.cat((x_lb, x_ulb))))
+        return heads.rows(0, len(x_lb)), heads.rows(len(x_lb))
+
+    def evaluate(
+        self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False
+    ) -> dict[str, Any]:
+        """Evaluates the teacher as the toolbox does, and the student beside it."""
+        eval_dict = super().evaluate(eval_dest, out_key, return_logits)
+        eval_dict[f"{eval_dest}/student-acc"] = self.student_accuracy(self.loader_dict[eval_dest])
+        return eval_dict
+
+    @torch.no_grad()
+    def student_accuracy(self, loader: Any) -> float:
+        """Share of the images of ``loader`` that the student classifies correctly, in [0, 1]."""
+        device = next(self.model.parameters()).device
+        self.model.eval()
+        correct = [
+            self.model(data["x_lb"].to(device))["logits"].argmax(dim=1).cpu() == data["y_lb"]
+            for data in loader
+        ]
+        self.model.train()
+        return torch.cat(correct).float().mean().item()

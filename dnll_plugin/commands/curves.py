@@ -1,0 +1,65 @@
+"""``curves.png``: how errors, losses and the use of unlabeled rows went over a run."""
+
+from pathlib import Path
+
+import matplotlib
+
+from dnll_plugin.hooks import metrics
+
+matplotlib.use("Agg")  # before pyplot: no display is needed, or touched where there is one
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+Curve = tuple[list[float], list[float]]
+
+
+def draw_curves(metrics_file: Path, picture: Path) -> None:
+    """Draws the records of ``metrics.jsonl`` into a PNG file of three panels.
+
+    Args:
+        metrics_file: The records.
+        picture: The file to write.
+    """
+    records = metrics.read(metrics_file)
+    figure, (errors, losses, rows) = plt.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
+    for name in _names(records, "eval/", "-acc"):
+        steps, accuracy = curve(records, name)
+        if "top-5" not in name:
+            errors.plot(steps, [100 * (1 - a) for a in accuracy], label=_label(name))
+    for name in _names(records, "train/", "loss"):
+        losses.plot(*curve(records, name), label=_label(name))
+    for name in _names(records, "train/", "_ratio", "_acc", "agreement"):
+        rows.plot(*curve(records, name), label=_label(name))
+    _finish(errors, "error rate on the test set", "%")
+    _finish(losses, "losses before their weights", "")
+    losses.set_yscale("symlog", linthresh=1e-3)
+    _finish(rows, "use of unlabeled rows", "share")
+    rows.set_ylim(-0.02, 1.02)
+    figure.savefig(picture, dpi=110)
+    plt.close(figure)
+
+
+def curve(records: list[metrics.Record], name: str) -> Curve:
+    """Steps and values of one metric, where it was recorded and finite."""
+    found = [record for record in records if record.get(name) is not None]
+    return [record["step"] for record in found], [record[name] for record in found]  # type: ignore
+
+
+def _names(records: list[metrics.Record], prefix: str, *suffixes: str) -> list[str]:
+    names = dict.fromkeys(name for record in records for name in record)
+    return [name for name in names if name.startswith(prefix) and name.endswith(suffixes)]
+
+
+def _label(name: str) -> str:
+    short = name.split("/", 1)[1].removesuffix("-acc").replace("_", " ")
+    return {"top-1": "single model, mean"}.get(short, short)
+
+
+def _finish(axes: Axes, title: str, unit: str) -> None:
+    axes.set_title(title)
+    axes.set_xlabel("step")
+    axes.set_ylabel(unit)
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.legend(fontsize=8)

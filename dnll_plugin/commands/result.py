@@ -1,0 +1,96 @@
+"""``result.json``: what came out of a run."""
+
+import json
+import platform
+import resource
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from dnll_plugin.commands.run_folder import RunFolder
+from dnll_plugin.commands.settings import Settings
+from dnll_plugin.hooks import metrics
+
+PACKAGES = ("dnll-plugin", "semilearn", "torch", "torchvision", "timm", "numpy")
+
+
+def write_result(
+    folder: RunFolder, settings: Settings, algorithm: Any, device: torch.device, seconds: float
+) -> dict[str, Any]:
+    """Writes ``result.json``, the last file of a run, and returns what it holds."""
+    result = {
+        **{name: settings[name] for name in ("algorithm", "dataset", "num_labels", "seed")},
+        "iterations": algorithm.it,
+        **error_rates(metrics.read(folder.metrics)),
+        "seconds": seconds,
+        "device": device_name(device),
+        "peak_memory_mb": peak_memory_mb(device),
+        "versions": versions(),
+    }
+    if "RoleSwapHook" in algorithm.hooks_dict:
+        result["updates"] = algorithm.hooks_dict["RoleSwapHook"].updates(algorithm.it)
+    temporary = folder.result.with_name("result.json.writing")
+    temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder.result)
+    return result
+
+
+def error_rates(records: list[metrics.Record]) -> dict[str, float]:
+    """Error rates in percent of the last evaluation, and the best of all.
+
+    Args:
+        records: Those of ``metrics.jsonl``; evaluations hold ``eval/top-1-acc`` and, for a pair or
+            a student, accuracies of single submodels such as ``eval/left-acc``.
+
+    Returns:
+        ``error_rate``, ``best_error_rate``, and one such as ``left_error_rate`` a submodel.
+    """
+    evaluations = [record for record in records if record.get("eval/top-1-acc") is not None]
+    rates = {name: _error(value) for name, value in evaluations[-1].items() if _is_rate(name)}
+    best = min(_error(record["eval/top-1-acc"]) for record in evaluations)
+    return {
+        "error_rate": rates.pop("eval/top-1-acc"),
+        "best_error_rate": best,
+        **{
+            f"{name.removeprefix('eval/').removesuffix('-acc')}_error_rate": rate
+            for name, rate in rates.items()
+        },
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """Name of the device, with the model of a GPU."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return device.type
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak of the memory allocated on CUDA, else of this process's resident memory, in MB."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # a checkout of the toolbox is not an installed package
+            found[package] = "not installed as a package"
+    return found
+
+
+def _is_rate(name: str) -> bool:
+    return name == "eval/top-1-acc" or (
+        name.startswith("eval/") and name.endswith("-acc") and "top-" not in name
+    )
+
+
+def _error(accuracy: Any) -> float:
+    return 100.0 * (1.0 - accuracy)

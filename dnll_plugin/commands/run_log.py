@@ -1,0 +1,52 @@
+"""What a run says: everything into ``log.txt``, what a person wants to know on the console."""
+
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+FORMAT = "[%(asctime)s] %(message)s"
+
+
+class ConsoleHandler(logging.Handler):
+    """Prints messages above the progress bar, if there is one."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+
+
+class ToolboxLog(io.TextIOBase):
+    """What the toolbox logs and prints: into the file, and its warnings on the console too."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self.logger = logger
+
+    def info(self, message: object) -> None:
+        text = str(message)
+        self.logger.log(logging.INFO if text.startswith("warning") else logging.DEBUG, text)
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            self.info(text.strip())
+        return len(text)
+
+
+@contextmanager
+def run_logger(file: Path, console: Console) -> Iterator[logging.Logger]:
+    """A logger of one run: all levels into ``file``, from INFO on to the console."""
+    logger = logging.Logger(f"dnll.{file.parent.name}", logging.DEBUG)
+    to_file = logging.FileHandler(file, encoding="utf-8")
+    to_file.setFormatter(logging.Formatter(FORMAT))
+    logger.addHandler(to_file)
+    logger.addHandler(ConsoleHandler(console))
+    try:
+        yield logger
+    finally:
+        to_file.close()

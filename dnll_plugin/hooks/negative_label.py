@@ -1,0 +1,95 @@
+"""The hook that chooses pseudo-negative labels in a training step."""
+
+from typing import Any
+
+import torch
+import torch.distributed
+from semilearn.core.hooks import Hook
+from torch import Tensor
+
+from dnll_plugin.negatives import NEGATIVE_SAMPLERS
+
+
+class NegativeLabelHook(Hook):
+    """Chooses negatives from a generator's prediction, called like ``gen_ulb_targets``.
+
+    It has a random generator of its own, so that neither dropout nor augmentation shifts its draws
+    and a resumed run continues them.
+
+    Args:
+        num_classes: K >= 2.
+        num_negatives: 1..K-1, or None for ``min(2, K - 1)``.
+        sampling: A key of :data:`dnll_plugin.negatives.NEGATIVE_SAMPLERS`.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: If ``num_negatives`` or ``sampling`` is out of range.
+    """
+
+    def __init__(
+        self, num_classes: int, num_negatives: int | None, sampling: str, seed: int
+    ) -> None:
+        super().__init__()
+        if num_negatives is None:
+            num_negatives = min(2, num_classes - 1)
+        if not 1 <= num_negatives <= num_classes - 1:
+            raise ValueError(
+                f"num_negatives must be between 1 and {num_classes - 1} with {num_classes} "
+                f"classes, got {num_negatives}"
+            )
+        if sampling not in NEGATIVE_SAMPLERS:
+            raise ValueError(
+                f"negative_sampling must be one of {', '.join(NEGATIVE_SAMPLERS)}, got {sampling!r}"
+            )
+        self.num_negatives = num_negatives
+        self.sampler = NEGATIVE_SAMPLERS[sampling]
+        self.generator = torch.Generator().manual_seed(seed)
+
+    @torch.no_grad()
+    def gen_negatives(self, algorithm: Any, logits: Tensor) -> Tensor:
+        """Chooses the negatives of each row.
+
+        Args:
+            algorithm: The running algorithm.
+            logits: (N, K) class logits of the generating submodel.
+
+        Returns:
+            Boolean (N, K).
+        """
+        if self.generator.device.type != logits.device.type:
+            self.generator = _moved(self.generator, logits.device)
+        shard = (algorithm.rank, algorithm.world_size) if algorithm.distributed else (0, 1)
+        return self.sampler(logits.detach(), self.num_negatives, self.generator, shard)
+
+    @torch.no_grad()
+    def count_rows(self, algorithm: Any, rows: Tensor) -> Tensor:
+        """Number of chosen rows, the average of all ranks, at least 1 in total.
+
+        Dividing by it makes the averaged gradient of several ranks that of one large batch.
+
+        Args:
+            algorithm: The running algorithm.
+            rows: Boolean (N,).
+
+        Returns:
+            0-dim float.
+        """
+        count = rows.sum().float()
+        ranks = algorithm.world_size if algorithm.distributed else 1
+        if ranks > 1:
+            torch.distributed.all_reduce(count)
+        return count.clamp(min=1) / ranks
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """State of the draws, for a checkpoint."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor], device: torch.device) -> None:
+        """Continues the draws of :meth:`state_dict` on ``device``."""
+        self.generator = torch.Generator(device)
+        self.generator.set_state(state["generator"].cpu())
+
+
+def _moved(generator: torch.Generator, device: torch.device) -> torch.Generator:
+    """A fresh generator on ``device`` with the same seed: its state depends on the device."""
+    return torch.Generator(device).manual_seed(generator.initial_seed())

@@ -1,0 +1,73 @@
+"""Builds an algorithm of the toolbox for a run: data, nets, device, loaders, hooks."""
+
+import argparse
+import logging
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dnll_plugin.toolbox import device as devices
+
+HOOKS_OF_TRAIN_PY = ("CheckpointHook", "TimerHook", "LoggingHook", "EvaluationHook")
+"""Hooks of the toolbox that ``dnll train`` has its own for."""
+
+
+def build_algorithm(
+    args: argparse.Namespace, device: torch.device, folder: Path, logger: logging.Logger
+) -> Any:
+    """Builds an algorithm on its device, with resumable loaders and no hooks that write.
+
+    Seeds the random generators as the toolbox's ``train.py`` does, so that splits and initial
+    weights are those of the same seed there. The indices of the split go into the run folder.
+
+    Args:
+        args: The settings under the toolbox's names.
+        device: The device of the run.
+        folder: The run folder.
+        logger: Where the toolbox's messages go.
+
+    Returns:
+        The algorithm, ready for its hooks and :meth:`train`.
+    """
+    from semilearn.algorithms import get_algorithm
+    from semilearn.core.utils import get_net_builder
+    from semilearn.datasets import utils as dataset_utils
+
+    from dnll_plugin.nets.noise import with_input_noise
+    from dnll_plugin.toolbox.loaders import make_resumable
+
+    devices.use(device)
+    dataset_utils.base_dir = str(folder)
+    seed_everything(args.seed)
+    builder = get_net_builder(args.net, args.net_from_name)
+    if args.input_noise is not None:
+        builder = with_input_noise(builder, args.input_noise)
+    algorithm = get_algorithm(args, builder, None, logger)
+    algorithm.model = algorithm.model.to(device)
+    algorithm.ema_model = algorithm.ema_model.to(device)
+    algorithm.amp_cm = devices.autocast(device, args.amp)
+    algorithm.loss_scaler = torch.amp.GradScaler(
+        device.type, enabled=args.amp and device.type == "cuda"
+    )
+    remove_hooks(algorithm, HOOKS_OF_TRAIN_PY)
+    make_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
+    return algorithm
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python's, numpy's and torch's generators, and makes cuDNN repeatable."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.backends.cudnn.deterministic = True
+
+
+def remove_hooks(algorithm: Any, names: Iterable[str]) -> None:
+    """Takes hooks off an algorithm; the toolbox itself can only add them."""
+    algorithm._hooks = [hook for hook in algorithm._hooks if hook.name not in names]
+    for name in names:
+        algorithm.hooks_dict.pop(name, None)

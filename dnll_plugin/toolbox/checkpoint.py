@@ -1,0 +1,138 @@
+"""Checkpoints that survive what happens to them: written whole, checked when read, exact.
+
+The format is the toolbox's, with the plugin's part under one more key, ``dnll``.
+"""
+
+import os
+import random
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dnll_plugin.errors import InputError
+
+LATEST, PREVIOUS, BEST = "latest_model.pth", "previous_model.pth", "model_best.pth"
+
+
+def write(state: Mapping[str, Any], path: Path) -> None:
+    """Writes a checkpoint so that at any moment ``path`` is the old one or the new one, whole.
+
+    Raises:
+        OSError: If it cannot be written (a full disk); the old one is then untouched.
+    """
+    temporary = path.with_name(f"{path.name}.writing")
+    try:
+        with open(temporary, "wb") as file:
+            torch.save(plain(state), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_latest(state: Mapping[str, Any], folder: Path) -> None:
+    """Writes the latest checkpoint of a run and keeps the one before it."""
+    latest, previous = folder / LATEST, folder / PREVIOUS
+    if latest.exists():
+        link = folder / f"{PREVIOUS}.writing"
+        link.unlink(missing_ok=True)
+        os.link(latest, link)
+        os.replace(link, previous)
+    write(state, latest)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint onto the CPU; nothing in it is executed.
+
+    Raises:
+        InputError: If it is missing, damaged or holds more than numbers.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such checkpoint")
+    if not is_whole(path):
+        raise InputError(f"{path}: the checkpoint is damaged; take {PREVIOUS} or start anew")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path}: not a checkpoint that can be read safely") from error
+    if not isinstance(state, dict) or "model" not in state:
+        raise InputError(f"{path}: not a checkpoint of the toolbox: it holds no 'model'")
+    return state
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint file is undamaged, by the checksums of the archive that it is."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError):
+        return False
+
+
+def latest_whole(folder: Path) -> Path | None:
+    """The newest undamaged checkpoint to resume from, or None if the run has none."""
+    for name in (LATEST, PREVIOUS):
+        path = folder / name
+        if path.is_file() and is_whole(path):
+            return path
+    return None
+
+
+def random_state() -> dict[str, Any]:
+    """The state of every random generator of this process, as tensors and plain numbers."""
+    _, keys, position, has_gauss, cached = np.random.get_state()
+    version, internal, gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
+        "numpy": (torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached),
+        "python": (version, torch.tensor(internal), gauss),
+    }
+
+
+def set_random_state(state: Mapping[str, Any]) -> None:
+    """Puts every random generator back to :func:`random_state`."""
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    if state["mps"] is not None and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(state["mps"])
+    keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal.tolist()), gauss))
+
+
+def plain(value: Any) -> Any:
+    """Replaces numpy's arrays and numbers, which a safe load refuses, by torch's and Python's."""
+    if isinstance(value, Mapping):
+        return type(value)((key, plain(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return type(value)(plain(item) for item in value)
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename durable; some file systems cannot, and lose no more than the rename."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,113 @@
+"""Training loaders whose batches depend on the iteration alone, so that a run can be resumed.
+
+The toolbox's samplers and data sets stay; each batch gets a seed of its own for its augmentations.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from semilearn.core.hooks import Hook
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+TRAIN_LOADERS = ("train_lb", "train_ulb")
+
+SeededBatch = tuple[int, list[int]]
+"""A seed, and the indices of a batch."""
+
+
+class SeededBatches(Sampler[SeededBatch]):
+    """Deals the indices of the toolbox's sampler into batches, each with its seed.
+
+    Args:
+        sampler: The toolbox's ``DistributedSampler``, which shuffles by epoch.
+        batch_size: Indices a batch.
+        seed: What the seeds of all batches derive from: the run's seed, the loader, the rank.
+    """
+
+    def __init__(self, sampler: Any, batch_size: int, seed: tuple[int, ...]) -> None:
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+        self.skip = 0
+
+    def start(self, epoch: int, skip: int) -> None:
+        """Sets the epoch, and how many of its batches are already done."""
+        self.epoch, self.skip = epoch, skip
+        self.sampler.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[SeededBatch]:
+        indices = list(self.sampler)
+        for batch in range(self.skip, len(self)):
+            seeds = np.random.SeedSequence((*self.seed, self.epoch, batch))
+            first = batch * self.batch_size
+            yield int(seeds.generate_state(1)[0]), indices[first : first + self.batch_size]
+
+    def __len__(self) -> int:
+        return len(self.sampler) // self.batch_size
+
+
+class SeededDataset(Dataset):
+    """Gives whole batches of a data set, the random augmentations drawn from the batch's seed."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __getitems__(self, batch: SeededBatch) -> list[Any]:
+        seed, indices = batch
+        with seeded(seed):
+            return [self.dataset[index] for index in indices]
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seeds the host's random generators, and puts them back afterwards."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+class LoaderPositionHook(Hook):
+    """Starts each epoch's loaders at the batch that the run is at."""
+
+    def before_train_epoch(self, algorithm: Any) -> None:
+        skip = algorithm.it - algorithm.epoch * algorithm.num_iter_per_epoch
+        for name in TRAIN_LOADERS:
+            algorithm.loader_dict[name].batch_sampler.start(algorithm.epoch, skip)
+
+
+def make_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
+    """Replaces an algorithm's training loaders by resumable ones, and registers their hook.
+
+    Args:
+        algorithm: An algorithm of the toolbox, with its loaders set.
+        seed: The run's seed.
+        pin_memory: Whether batches go to page-locked memory, for a GPU.
+    """
+    for number, name in enumerate(TRAIN_LOADERS):
+        loader = algorithm.loader_dict[name]
+        batches = SeededBatches(loader.sampler, loader.batch_size, (seed, number, algorithm.rank))
+        algorithm.loader_dict[name] = DataLoader(
+            SeededDataset(loader.dataset),
+            batch_sampler=batches,
+            num_workers=loader.num_workers,
+            collate_fn=loader.collate_fn,
+            pin_memory=pin_memory,
+            persistent_workers=loader.num_workers > 0,
+            generator=torch.Generator().manual_seed(seed),
+        )
+    algorithm.register_hook(LoaderPositionHook(), "LoaderPositionHook")

@@ -1,0 +1,86 @@
+"""Makes the toolbox know the plugin: algorithms, nets, data sets and what has to change for them.
+
+Registering waits for the toolbox: ``import dnll_plugin`` costs nothing, and whoever imports
+``semilearn`` afterwards, also a loader's worker or a spawned rank, finds everything registered.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from dnll_plugin.toolbox import changes
+
+ALGORITHM_MODULES = ("dnll_plugin.algorithms.dual", "dnll_plugin.algorithms.meanteacher")
+
+_registered = False
+
+
+def register() -> None:
+    """Registers the plugin with the toolbox now; a second call does nothing.
+
+    Raises:
+        ImportError: If the toolbox is absent or broken, or does not fit (ToolboxChangedError).
+    """
+    global _registered
+    if _registered:
+        return
+    _registered = True
+    try:
+        import_module("semilearn.core")
+        changes.make_changes()
+        for module in ALGORITHM_MODULES:
+            import_module(module)
+    except BaseException:
+        _registered = False
+        raise
+
+
+def register_with_toolbox() -> None:
+    """Registers now if the toolbox is imported, else as soon as it is."""
+    if changes.is_imported():
+        register()
+    elif not any(isinstance(finder, _ToolboxFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _ToolboxFinder())
+
+
+class _ToolboxFinder(MetaPathFinder):
+    """Finds ``semilearn`` as Python would, and wraps its loader."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "semilearn":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        if spec is None or spec.loader is None:
+            sys.meta_path.insert(0, self)
+            return spec
+        spec.loader = _RegisteringLoader(spec.loader)
+        return spec
+
+
+class _RegisteringLoader(Loader):
+    """Registers the plugin just before the body of ``semilearn/__init__.py`` runs.
+
+    The package is importable by then, so that registering imports the submodules that it needs, and
+    whatever ``__init__`` takes out of them afterwards is what the plugin put there.
+    """
+
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        register()
+        self.loader.exec_module(module)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)

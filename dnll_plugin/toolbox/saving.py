@@ -1,0 +1,124 @@
+"""The hooks of ``dnll train`` that evaluate a run, save it, and end it in good order."""
+
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from semilearn.core.hooks import EvaluationHook, Hook
+
+from dnll_plugin.errors import InputError
+from dnll_plugin.toolbox import checkpoint
+
+Interruption = Callable[[], int | None]
+"""Tells the number of the signal that asked the run to end, None for none."""
+
+
+class Interrupted(Exception):
+    """A signal ended the run, after a checkpoint was saved."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+class QuietEvaluationHook(EvaluationHook):
+    """The toolbox's evaluation, without saving and loading models once more after the run."""
+
+    def after_run(self, algorithm: Any) -> None:
+        algorithm.results_dict = {
+            "eval/best_acc": algorithm.best_eval_acc,
+            "eval/best_it": algorithm.best_it,
+        }
+
+
+class SavingHook(Hook):
+    """Saves the run at each evaluation, at the last step, and when a signal asks it to end.
+
+    Args:
+        folder: The run folder.
+        interruption: See :data:`Interruption`.
+
+    Attributes:
+        seconds_before: Training time of the sessions that this one goes on from.
+    """
+
+    def __init__(self, folder: Path, interruption: Interruption) -> None:
+        super().__init__()
+        self.folder = folder
+        self.interruption = interruption
+        self.seconds_before = 0.0
+        self.started_at = 0.0
+
+    def before_run(self, algorithm: Any) -> None:
+        self.started_at = time.monotonic()
+
+    def after_train_step(self, algorithm: Any) -> None:
+        number = self.interruption()
+        evaluated = "eval/top-1-acc" in algorithm.log_dict
+        if not evaluated and number is None:
+            return
+        state = run_state(algorithm, self.seconds())
+        checkpoint.write_latest(state, self.folder)
+        if evaluated and algorithm.it == algorithm.best_it:
+            checkpoint.write(state, self.folder / checkpoint.BEST)
+        if number is not None and not self.is_last_iter(algorithm):
+            raise Interrupted(number)
+
+    def seconds(self) -> float:
+        """Training time so far, over all sessions."""
+        return self.seconds_before + time.monotonic() - self.started_at
+
+
+def run_state(algorithm: Any, seconds: float) -> dict[str, Any]:
+    """Everything that a run needs to go on as if it had not stopped."""
+    return {
+        **algorithm.get_save_dict(),
+        "epoch": algorithm.epoch,
+        "dnll": {
+            "identity": identity(algorithm.args),
+            "random": checkpoint.random_state(),
+            "seconds": seconds,
+        },
+    }
+
+
+def resume_from(path: Path, algorithm: Any, saving: SavingHook) -> None:
+    """Puts an algorithm back to where a checkpoint was written.
+
+    Args:
+        algorithm: The algorithm, built with the settings of the run, on its device.
+        path: An undamaged checkpoint.
+        saving: Its saving hook, which goes on counting the time.
+
+    Raises:
+        InputError: If the checkpoint is of another algorithm, net or number of classes.
+    """
+    state = checkpoint.read(path)
+    check_identity(state, algorithm.args, path)
+    algorithm.load_model(str(path))
+    algorithm.start_epoch = algorithm.epoch = algorithm.it // algorithm.num_iter_per_epoch
+    algorithm.resume = True  # the toolbox's EMA hook then goes on from the loaded averages
+    saving.seconds_before = state["dnll"]["seconds"]
+    checkpoint.set_random_state(state["dnll"]["random"])
+
+
+def identity(args: Any) -> dict[str, Any]:
+    """What a checkpoint must have in common with the run that goes on from it."""
+    names = ("algorithm", "net", "net_right", "num_classes")
+    return {name: getattr(args, name, None) for name in names}
+
+
+def check_identity(state: Mapping[str, Any], args: Any, path: Path) -> None:
+    """Compares a checkpoint with the settings of a run.
+
+    Raises:
+        InputError: If they do not fit; the message names the first difference.
+    """
+    if "dnll" not in state:
+        raise InputError(f"{path}: not written by dnll train, so it cannot be resumed exactly")
+    for name, wanted in identity(args).items():
+        found = state["dnll"]["identity"][name]
+        if found != wanted:
+            raise InputError(f"{path}: its {name} is {found!r}, that of the run is {wanted!r}")
