@@ -1,0 +1,164 @@
+"""From images, labels and a config to the three data sets that the toolbox trains and tests on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
+
+from dnll_plugin.datasets import Builder
+from dnll_plugin.datasets.label_file import labeled_indices_from_file
+from dnll_plugin.datasets.split import Indices, Split, SplitSettings, split_indices
+from dnll_plugin.datasets.transforms import Views, views
+from dnll_plugin.errors import InputError
+
+DIGITS = tuple("0123456789")
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images with their labels.
+
+    Attributes:
+        data: (N, H, W, 3) uint8, or a list of N paths.
+        targets: (N,) int64, -1 where unknown.
+    """
+
+    data: Any
+    targets: npt.NDArray[np.int64]
+
+    def take(self, indices: Indices) -> "Images":
+        """Return the images at these positions, in this order."""
+        if isinstance(self.data, np.ndarray):
+            return Images(self.data[indices], self.targets[indices])
+        return Images([self.data[index] for index in indices], self.targets[indices])
+
+
+Load = Callable[[str], tuple[Images, Images]]
+
+
+def gray_images(pixels: npt.NDArray[np.uint8], targets: npt.ArrayLike) -> Images:
+    """Return gray pictures (N, H, W) as images of three equal channels."""
+    return Images(np.repeat(pixels[..., None], 3, axis=3), np.asarray(targets, dtype=np.int64))
+
+
+def split_settings(args: Any, num_labels: int, include_lb_to_ulb: bool) -> SplitSettings:
+    """Read what decides a split from the toolbox's config; the text ``None`` is no number there."""
+    number = args.ulb_num_labels
+    return SplitSettings(
+        num_labels=num_labels,
+        seed=args.seed,
+        ulb_num_labels=None if number in (None, "None") else int(number),
+        lb_imb_ratio=args.lb_imb_ratio,
+        ulb_imb_ratio=args.ulb_imb_ratio,
+        include_lb_to_ulb=include_lb_to_ulb,
+    )
+
+
+def label_file_of(args: Any) -> str | None:
+    """Return the config's ``label_file``, or None where it has none."""
+    name = getattr(args, "label_file", None)
+    return None if name in (None, "", "None") else name
+
+
+def check_classes(dataset: str, num_classes: int, classes: Sequence[str]) -> None:
+    """Check the number of classes that the net is built for against the data set's.
+
+    Raises:
+        InputError: if they differ.
+    """
+    if num_classes != len(classes):
+        raise InputError(
+            f"num_classes is {num_classes}, but {dataset} has {len(classes)} classes: "
+            f"write num_classes: {len(classes)}"
+        )
+
+
+def dataset_triple(
+    alg: str,
+    train: Images,
+    test: Images,
+    split: Split,
+    views: Views,
+    classes: Sequence[str],
+    *,
+    unlabeled: Images | None = None,
+    dataset_class: Callable[..., Any] = BasicDataset,
+) -> tuple[Any, Any, Any]:
+    """Build the labeled, unlabeled and evaluation data set.
+
+    Each has ``classes`` (names in the order of the labels), the first two ``indices``, the int64
+    positions of their images in the training set. Algorithm ``fullysupervised`` gets every
+    training image labeled, as in the toolbox.
+
+    Args:
+        alg: name of the algorithm; decides which views an item has.
+        train: training set.
+        test: evaluation set.
+        split: positions in the training set.
+        views: pipelines of the views.
+        classes: names of the classes.
+        unlabeled: training set that ``split.unlabeled`` refers to, if not ``train``.
+        dataset_class: BasicDataset or a subclass.
+    """
+
+    def build(images: Images, **kwargs: Any) -> Any:
+        # keywords only: the toolbox's versions differ in the order of the parameters, and the
+        # older one ignores medium_transform
+        dataset = dataset_class(
+            alg=alg,
+            data=images.data,
+            targets=images.targets,
+            num_classes=len(classes),
+            onehot=False,
+            **kwargs,
+        )
+        dataset.classes = list(classes)
+        return dataset
+
+    every = alg == "fullysupervised"
+    labeled_at = np.arange(len(train.targets)) if every else split.labeled
+    training: dict[str, Any] = {
+        "transform": views.weak,
+        "medium_transform": views.medium,
+        "strong_transform": views.strong,
+    }
+    labeled_set = build(train.take(labeled_at), is_ulb=False, **training)
+    unlabeled_set = build((unlabeled or train).take(split.unlabeled), is_ulb=True, **training)
+    labeled_set.indices, unlabeled_set.indices = labeled_at, split.unlabeled
+    return labeled_set, unlabeled_set, build(test, transform=views.evaluation, is_ulb=False)
+
+
+def array_builder(load: Load, classes: Sequence[str] = DIGITS) -> Builder:
+    """Return the builder of a data set whose images fit in memory.
+
+    Args:
+        load: reads (training set, test set) from ``data_dir``.
+        classes: names of the classes.
+    """
+
+    def build(
+        args: Any,
+        alg: str,
+        name: str,
+        num_labels: int,
+        num_classes: int,
+        data_dir: str = "./data",
+        include_lb_to_ulb: bool = True,
+    ) -> tuple[Any, Any, Any]:
+        check_classes(name, num_classes, classes)
+        train, test = load(data_dir)
+        label_file = label_file_of(args)
+        labeled = (
+            labeled_indices_from_file(label_file, name, data_dir, train.targets, num_labels)
+            if label_file
+            else None
+        )
+        settings = split_settings(args, num_labels, include_lb_to_ulb)
+        split = split_indices(train.targets, num_classes, settings, labeled)
+        pipelines = views(name, args.img_size, args.crop_ratio)
+        return dataset_triple(alg, train, test, split, pipelines, classes)
+
+    return build
