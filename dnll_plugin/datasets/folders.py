@@ -1,0 +1,166 @@
+"""Folders of own images: which files, which classes, which labels.
+
+Two layouts. Either what is labeled is laid out by the user::
+
+    labeled/<class>/*      unlabeled/**      test/<class>/*
+
+or every training image has its label, of which ``num_labels`` are kept and the others hidden::
+
+    train/<class>/*        test/<class>/*
+
+A class may have folders inside. Files are known by their suffix, any that Pillow reads; names that
+begin with a dot are passed over. Nothing is opened here.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from dnll_plugin.errors import InputError
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class FolderImages:
+    """Files with their labels.
+
+    Attributes:
+        root: folder that ``paths`` are relative to.
+        paths: sorted, with forward slashes on every system.
+        targets: (N,) int64, :data:`UNKNOWN` for images without a class folder.
+    """
+
+    root: Path
+    paths: list[str]
+    targets: npt.NDArray[np.int64]
+
+    @property
+    def files(self) -> list[str]:
+        """The paths as they can be opened."""
+        return [str(self.root / path) for path in self.paths]
+
+
+def folder_facts(data_dir: str | Path) -> tuple[list[str], int | None]:
+    """Return what the folders decide before a net can be built.
+
+    Returns:
+        The names of the classes, sorted, in the order of the labels; and the number of labeled
+        images, or None in the ``train/`` layout, where the config says it.
+
+    Raises:
+        InputError: if there is no such folder, or it is not laid out as above.
+    """
+    root = training_folder(data_dir)
+    classes = class_names(root)
+    if root.name == "train":
+        return classes, None
+    return classes, len(labeled_images(root, classes).paths)
+
+
+def training_folder(data_dir: str | Path) -> Path:
+    """Return ``data_dir/labeled`` or ``data_dir/train``, whichever layout it is.
+
+    Raises:
+        InputError: if there is none or both.
+    """
+    root = Path(data_dir)
+    if not root.is_dir():
+        raise InputError(f"data_dir: no such folder: {root}")
+    found = [root / name for name in ("labeled", "train") if (root / name).is_dir()]
+    if not found:
+        raise InputError(
+            f"data_dir: {root} has neither labeled/ nor train/: "
+            "put images into labeled/<class>/, unlabeled/ and test/<class>/, "
+            "or into train/<class>/ and test/<class>/"
+        )
+    if len(found) == 2:
+        raise InputError(f"data_dir: {root} has both labeled/ and train/: keep one of them")
+    return found[0]
+
+
+def class_names(root: Path) -> list[str]:
+    """Return the names of the class folders, sorted.
+
+    Raises:
+        InputError: if there are fewer than two.
+    """
+    if not root.is_dir():
+        raise InputError(f"data_dir: no such folder: {root}: make it, with a folder for each class")
+    classes = sorted(
+        entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+    )
+    if len(classes) < 2:
+        raise InputError(
+            f"data_dir: {root} has {len(classes)} class folders: make one for each class, "
+            "two at least"
+        )
+    return classes
+
+
+def labeled_images(root: Path, classes: Sequence[str]) -> FolderImages:
+    """Return the images of every class folder, class by class.
+
+    Raises:
+        InputError: if a class has no image.
+    """
+    paths: list[str] = []
+    targets: list[int] = []
+    for label, name in enumerate(classes):
+        found = [f"{name}/{path}" for path in image_paths(root / name)]
+        if not found:
+            raise InputError(
+                f"data_dir: {root / name} holds no image: add images or remove the folder"
+            )
+        paths += found
+        targets += [label] * len(found)
+    return FolderImages(root, paths, np.asarray(targets, dtype=np.int64))
+
+
+def check_same_classes(training: Path, test: Path) -> None:
+    """Check that training and test images have the same class folders.
+
+    Raises:
+        InputError: if they do not, naming a class that one of them lacks.
+    """
+    trained, tested = class_names(training), class_names(test)
+    for name in sorted(set(trained) ^ set(tested)):
+        has, lacks = (training, test) if name in trained else (test, training)
+        raise InputError(
+            f"data_dir: class {name} is in {has} but not in {lacks}: give both the same folders"
+        )
+
+
+def unlabeled_images(root: Path) -> FolderImages:
+    """Return the images below a folder, whatever folders they lie in.
+
+    Raises:
+        InputError: if there are none.
+    """
+    paths = image_paths(root)
+    if not paths:
+        raise InputError(f"data_dir: {root} holds no unlabeled images: add some")
+    return FolderImages(root, paths, np.full(len(paths), UNKNOWN, dtype=np.int64))
+
+
+def image_paths(folder: str | Path) -> list[str]:
+    """Return the image files below a folder, relative to it, sorted, with forward slashes."""
+    suffixes = image_suffixes()
+    paths = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
+                paths.append(Path(parent, name).relative_to(folder).as_posix())
+    return sorted(paths)
+
+
+def image_suffixes() -> frozenset[str]:
+    """Return the suffixes of the files that Pillow can open, in lower case, with their dot."""
+    formats = Image.registered_extensions()
+    return frozenset(suffix for suffix, name in formats.items() if name in Image.OPEN)
