@@ -1,9 +1,7 @@
 """What all tests share. Nothing heavy is imported here: most tests need neither torch nor USB."""
 
 import os
-from pathlib import Path
 
-import pytest
 from hypothesis import settings
 
 # Before the first import of torch, and passed on to the processes that tests start: the tensors of
@@ -15,10 +13,3 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Time is never asserted (the first call into torch is slow), and CI tries the same cases each time.
 settings.register_profile("dnll", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("dnll")
-
-
-@pytest.fixture(scope="session")
-def golden_dir() -> Path:
-    """Numbers that the authors' published code computed; ``DNLL_GOLDEN_DIR`` names other ones."""
-    here = Path(__file__).parent / "data" / "golden"
-    return Path(os.environ.get("DNLL_GOLDEN_DIR", here))

@@ -1,0 +1,274 @@
+"""What does not work together, and the command that mends it: pure rules, `Facts` to `Finding`s.
+
+``dnll doctor`` reads the facts and shows the findings. Nothing outside the standard library is
+imported here or there, since any other package may be the missing one.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from dnll_plugin.toolbox.version import NEWEST, ToolboxVersion
+
+
+class Package(NamedTuple):
+    """A package that something here imports, and the oldest version that the plugin accepts."""
+
+    name: str
+    needed_by: str
+    minimum: str = ""
+
+
+PACKAGES = (
+    Package("torch", "plugin, toolbox", "2.4"),
+    Package("torchvision", "plugin, toolbox", "0.19"),
+    Package("torchaudio", "toolbox"),
+    Package("timm", "plugin, toolbox", "1.0"),
+    Package("transformers", "toolbox"),
+    Package("numpy", "plugin, toolbox", "1.26"),
+    Package("scipy", "plugin, toolbox", "1.11"),
+    Package("pandas", "plugin", "2.1"),
+    Package("scikit-learn", "plugin, toolbox", "1.3"),
+    Package("scikit-image", "toolbox"),
+    Package("pillow", "plugin, toolbox", "10"),
+    Package("matplotlib", "plugin, toolbox", "3.8"),
+    Package("tensorboard", "plugin, toolbox", "2.14"),
+    Package("ruamel.yaml", "plugin, toolbox", "0.17.21"),
+    Package("pydantic", "plugin", "2.6"),
+    Package("jinja2", "plugin", "3.1"),
+    Package("rich", "plugin", "13.7"),
+    Package("tqdm", "toolbox"),
+    Package("progress", "toolbox"),
+    Package("wandb", "toolbox"),
+    Package("aim", "toolbox"),
+)
+
+# Versions that work together; the newest of each do not.
+KNOWN_SET = {
+    "semilearn": "0.3.2",
+    "torch": "2.11.0",
+    "torchvision": "0.26.0",
+    "torchaudio": "2.11.0",
+    "timm": "1.0.31",
+    "ruamel.yaml": "0.17.40",
+    "transformers": "5.23.0",
+    "numpy": "2.4.6",
+}
+TORCH_FAMILY = ("torch", "torchvision", "torchaudio")
+
+
+@dataclass(frozen=True)
+class TorchFacts:
+    """What torch says of itself and of the machine.
+
+    Attributes:
+        cuda: the CUDA version that torch was built for; None: built without.
+        gpus: name and memory in bytes of each CUDA device.
+        mps: whether Apple's GPU can be used.
+    """
+
+    cuda: str | None = None
+    gpus: tuple[tuple[str, int], ...] = ()
+    mps: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is installed on a machine.
+
+    Attributes:
+        python: how to call the interpreter in a shell.
+        versions: the version of each of `PACKAGES`; None: not installed.
+        torchvision_needs: the torch that torchvision declares, such as ``==2.11.0``.
+        torch: what torch says; None: it cannot be imported.
+        torch_error: why it cannot.
+        toolbox: the toolbox's folder; None: there is none.
+        toolbox_version: which toolbox that is.
+        toolbox_error: why the toolbox cannot be imported; None: it can.
+        cores: processor cores that this process may use.
+    """
+
+    python: str
+    versions: Mapping[str, str | None]
+    torchvision_needs: str = ""
+    torch: TorchFacts | None = None
+    torch_error: str | None = None
+    toolbox: Path | None = None
+    toolbox_version: ToolboxVersion | None = None
+    toolbox_error: str | None = None
+    cores: int = 1
+
+    @property
+    def toolbox_works(self) -> bool:
+        """Whether the toolbox can be imported, and with it torch, torchvision and torchaudio."""
+        return self.toolbox is not None and self.toolbox_error is None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something worth telling: what is broken and how to mend it, or what is good to know.
+
+    Attributes:
+        text: one line.
+        packages: those that it is about.
+        mend: what to do, a shell command wherever one does it.
+        broken: False: everything works all the same.
+    """
+
+    text: str
+    packages: tuple[str, ...] = ()
+    mend: str = ""
+    broken: bool = True
+
+
+def diagnose(facts: Facts) -> list[Finding]:
+    """Applies every rule.
+
+    Args:
+        facts: what is installed.
+
+    Returns:
+        The findings: causes first, then what follows from them.
+    """
+    findings = [finding for rule in RULES for finding in rule(facts)]
+    explained = any(finding.broken for finding in findings)
+    return [*findings, *_toolbox_fails(facts, explained)]
+
+
+def _missing(facts: Facts) -> Iterator[Finding]:
+    names = tuple(package.name for package in PACKAGES if facts.versions[package.name] is None)
+    if names:
+        verb = "is" if len(names) == 1 else "are"
+        yield Finding(f"{', '.join(names)} {verb} not installed", names, _install(facts, names))
+
+
+def _too_old(facts: Facts) -> Iterator[Finding]:
+    for name, _, minimum in PACKAGES:
+        version = facts.versions[name]
+        if version and minimum and _release(version) < _release(minimum):
+            text = f"{name} {version} is too old: the plugin needs {minimum} or later"
+            yield Finding(text, (name,), _install(facts, [name]))
+
+
+def _torchvision_of_another_torch(facts: Facts) -> Iterator[Finding]:
+    torch, torchvision = facts.versions["torch"], facts.versions["torchvision"]
+    if torch and torchvision and not _satisfies(torch, facts.torchvision_needs):
+        needs = facts.torchvision_needs
+        text = f"torchvision {torchvision} needs torch{needs}, but torch {torch} is installed"
+        yield Finding(text, ("torch", "torchvision"), _reinstall_torch(facts))
+
+
+def _torchaudio_of_another_torch(facts: Facts) -> Iterator[Finding]:
+    """torch and torchaudio came in pairs until 2.11, the last torchaudio.
+
+    With another torch torchaudio refuses to load when the CUDA versions differ. Where both import
+    all the same, the pair is merely unusual.
+    """
+    torch, torchaudio = facts.versions["torch"], facts.versions["torchaudio"]
+    if torch and torchaudio and _release(torch)[:2] != _release(torchaudio)[:2]:
+        text = f"torch {torch} and torchaudio {torchaudio} are not of one release"
+        both = ("torch", "torchaudio")
+        if facts.toolbox_works:
+            yield Finding(f"{text}, though they do import together here", both, broken=False)
+        else:
+            yield Finding(text, both, _reinstall_torch(facts))
+
+
+def _mixed_builds(facts: Facts) -> Iterator[Finding]:
+    """The versions fit, but a CPU-only torch (``+cpu``) cannot load the torchvision of PyPI."""
+    installed = {name: facts.versions[name] for name in TORCH_FAMILY if facts.versions[name]}
+    builds = {str(version).partition("+")[2] for version in installed.values()}
+    if len(builds) > 1 and not facts.toolbox_works:
+        names = ", ".join(f"{name} {version}" for name, version in installed.items())
+        text = f"{names} are different builds: what stands after the + must be the same"
+        yield Finding(text, tuple(installed), _reinstall_torch(facts))
+
+
+def _torch_fails(facts: Facts) -> Iterator[Finding]:
+    if facts.versions["torch"] and facts.torch_error:
+        text = f"torch cannot be imported: {facts.torch_error}"
+        yield Finding(text, ("torch",), _reinstall_torch(facts))
+
+
+def _new_ruamel(facts: Facts) -> Iterator[Finding]:
+    version = facts.versions["ruamel.yaml"]
+    if version and _release(version) >= (0, 18, 0):
+        yield Finding(
+            f"ruamel.yaml {version} has no load(), with which the toolbox reads its configs; the "
+            "plugin mends that while it runs, the command mends it for the toolbox alone",
+            ("ruamel.yaml",),
+            _install(facts, ["ruamel.yaml"]),
+            broken=False,
+        )
+
+
+def _new_timm(facts: Facts) -> Iterator[Finding]:
+    version, toolbox = facts.versions["timm"], facts.toolbox_version
+    if version and _release(version) >= (0, 9, 0) and toolbox and toolbox.commit == NEWEST:
+        yield Finding(
+            f"timm {version} has no timm.models.layers.helpers, which this toolbox imports; the "
+            "plugin mends that while it runs",
+            ("timm",),
+            broken=False,
+        )
+
+
+def _changed_toolbox(facts: Facts) -> Iterator[Finding]:
+    version = facts.toolbox_version
+    if version and version.commit is None:
+        yield Finding("this toolbox is neither of the versions the plugin knows", broken=False)
+    elif version and version.modified:
+        yield Finding("files of the toolbox were changed, added or removed", broken=False)
+
+
+RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
+    _missing,
+    _too_old,
+    _torchvision_of_another_torch,
+    _torchaudio_of_another_torch,
+    _mixed_builds,
+    _torch_fails,
+    _new_ruamel,
+    _new_timm,
+    _changed_toolbox,
+)
+
+
+def _toolbox_fails(facts: Facts, explained: bool) -> Iterator[Finding]:
+    """Missing or failing; what is broken already explains the latter well enough."""
+    if facts.toolbox is None:
+        yield Finding("the toolbox (semilearn) is not installed", (), _install(facts, KNOWN_SET))
+    elif facts.toolbox_error:
+        first = "mend what is named above, then run dnll doctor again"
+        mend = first if explained else _install(facts, KNOWN_SET)
+        yield Finding(f"the toolbox cannot be imported: {facts.toolbox_error}", (), mend)
+
+
+def _install(facts: Facts, names: Iterable[str]) -> str:
+    """The command that installs packages, in versions that work together."""
+    minimum = {name: f"{name}>={version}" for name, _, version in PACKAGES if version}
+    known = {name: f"{name}=={version}" for name, version in KNOWN_SET.items()}
+    wanted = [known.get(name) or minimum.get(name) or name for name in names]
+    return shlex.join([facts.python, "-m", "pip", "install", *wanted])
+
+
+def _reinstall_torch(facts: Facts) -> str:
+    """Uninstalls first: pip would keep a torch 2.11.0+cpu, which to it is a torch 2.11.0."""
+    uninstall = shlex.join([facts.python, "-m", "pip", "uninstall", "-y", *TORCH_FAMILY])
+    return f"{uninstall} && {_install(facts, TORCH_FAMILY)}"
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """``2.11.0+cu130`` -> (2, 11, 0); ``10`` -> (10, 0, 0)."""
+    leading = re.match(r"\d+(\.\d+)*", version)
+    numbers = [int(part) for part in leading.group().split(".")] if leading else []
+    return (*numbers, 0, 0, 0)[:3]
+
+
+def _satisfies(version: str, requirement: str) -> bool:
+    """Whether a version fits ``==…`` or ``>=…``; what torchvision never declares fits too."""
+    have, want = _release(version), _release(requirement[2:])
+    return {"==": have == want, ">=": have >= want}.get(requirement[:2], True)
