@@ -1,0 +1,41 @@
+# Needs Python 3.11 or 3.12, make and git. Whichever target comes first makes .venv, once.
+# `make PYTHON=/path/to/python3.12 …` chooses another Python than the first that fits.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+READY := .venv/.ready
+
+# What .venv can be made with; asked only when it has to be made.
+FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
+	if $$python -c '$(FITS)' >/dev/null 2>&1; then echo $$python; break; fi; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint
+
+help: ## show these lines
+	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
+
+demo: $(READY) ## train on 1,797 handwritten digits of which 20 have a label, on any computer
+	$(BIN)/dnll train --c config/dnll_digits_20.yaml --save_dir runs --save_name demo --resume
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest
+
+test-slow: $(READY) ## run the tests that take longer than ten seconds each
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY) ## check style, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+# The last step writes the mark, so that an installation cut short is taken up again.
+$(READY): requirements.txt pyproject.toml
+	@rm -f $(READY)
+	@$(or $(PYTHON),false) -c '$(FITS)' || { echo "No suitable Python$(PYTHON:%=: % is not):" \
+		"install 3.11 or 3.12 with venv (Debian and Ubuntu: apt install python3-venv)" \
+		"or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -e '.[dev]'
+	@touch $(READY)
