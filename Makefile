@@ -33,7 +33,7 @@ lint: $(READY) ## check style, formatting and types
 # The last step writes the mark, so that an installation cut short is taken up again.
 $(READY): requirements.txt pyproject.toml
 	@rm -f $(READY)
-	@$(or $(PYTHON),false) -c '$(FITS)' || { echo "No suitable Python$(PYTHON:%=: % is not):" \
+	@$(or $(PYTHON),false) -c '$(FITS)' || { echo "No suitable Python$(PYTHON:%= at %):" \
 		"install 3.11 or 3.12 with venv (Debian and Ubuntu: apt install python3-venv)" \
 		"or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
