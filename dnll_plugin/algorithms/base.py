@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
 from dnll_plugin.hooks.negative_label import NegativeLabelHook
-from dnll_plugin.nets.noise import with_input_noise
+from dnll_plugin.nets.pair import with_input_noise
 from dnll_plugin.schedules import cosine_to_zero, negative_label_weight, sigmoid_rampup
 
 VIEWS_LIKE = {"weak_weak": "meanteacher", "weak_strong": "fixmatch"}
@@ -85,10 +85,7 @@ class DNLLBase(AlgorithmBase):
     def set_optimizer(self) -> Any:
         optimizer, scheduler = super().set_optimizer()
         if self.args.lr_schedule == "cosine_to_zero":
-            scheduler = torch.optim.lr_scheduler.LambdaLR(
-                optimizer,
-                lambda it: cosine_to_zero(it, self.num_train_iter, self.args.num_warmup_iter),
-            )
+            scheduler = cosine_scheduler(optimizer, self.num_train_iter, self.args.num_warmup_iter)
         return optimizer, scheduler
 
     def weights(self) -> dict[str, float]:
@@ -160,6 +157,13 @@ class DNLLBase(AlgorithmBase):
             SSL_Argument("--lr_schedule", str, "toolbox"),
             SSL_Argument("--input_noise", float, None),
         ]
+
+
+def cosine_scheduler(optimizer: Any, total_steps: int, warmup_steps: int) -> Any:
+    """The scheduler of ``lr_schedule: cosine_to_zero``, stepped once a training step."""
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: cosine_to_zero(step, total_steps, warmup_steps)
+    )
 
 
 def weighted_sum(terms: dict[str, Tensor], weights: dict[str, float]) -> Tensor:

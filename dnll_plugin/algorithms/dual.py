@@ -229,7 +229,7 @@ class DNLLDual(DNLLBase):
             handle.remove()
         targets = torch.as_tensor(self.loader_dict[eval_dest].dataset.targets)
         accuracy = {
-            side: (torch.cat(predicted[side]) == targets).float().mean().item() for side in SIDES
+            side: (torch.cat(predicted[side]) == targets).double().mean().item() for side in SIDES
         }
         eval_dict[f"{eval_dest}/ensemble-acc"] = eval_dict[f"{eval_dest}/top-1-acc"]
         eval_dict[f"{eval_dest}/top-1-acc"] = (accuracy["left"] + accuracy["right"]) / 2

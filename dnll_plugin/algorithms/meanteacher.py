@@ -79,4 +79,4 @@ class DNLLMeanTeacher(DNLLBase):
             for data in loader
         ]
         self.model.train()
-        return torch.cat(correct).float().mean().item()
+        return torch.cat(correct).double().mean().item()

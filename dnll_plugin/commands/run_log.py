@@ -40,13 +40,19 @@ class ToolboxLog(io.TextIOBase):
 
 @contextmanager
 def run_logger(file: Path, console: Console) -> Iterator[logging.Logger]:
-    """A logger of one run: all levels into ``file``, from INFO on to the console."""
+    """A logger of one run: all levels into ``file``, from INFO on to the console.
+
+    Python's warnings go into the file too, where they are captured: those of the toolbox about its
+    own old calls are nothing that a user can mend.
+    """
     logger = logging.Logger(f"dnll.{file.parent.name}", logging.DEBUG)
     to_file = logging.FileHandler(file, encoding="utf-8")
     to_file.setFormatter(logging.Formatter(FORMAT))
     logger.addHandler(to_file)
     logger.addHandler(ConsoleHandler(console))
+    logging.getLogger("py.warnings").addHandler(to_file)
     try:
         yield logger
     finally:
+        logging.getLogger("py.warnings").removeHandler(to_file)
         to_file.close()

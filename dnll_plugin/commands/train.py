@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: If settings, data, device or run folder are wrong.
     """
+    logging.captureWarnings(True)
     settings = settings_module.resolve(
         Path(options.c),
         options.set,

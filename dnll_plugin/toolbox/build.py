@@ -35,27 +35,44 @@ def build_algorithm(
     """
     from semilearn.algorithms import get_algorithm
     from semilearn.core.utils import get_net_builder
-    from semilearn.datasets import utils as dataset_utils
 
-    from dnll_plugin.nets.noise import with_input_noise
+    from dnll_plugin.algorithms.base import cosine_scheduler
+    from dnll_plugin.nets.pair import with_input_noise
     from dnll_plugin.toolbox.loaders import make_resumable
 
     devices.use(device)
-    dataset_utils.base_dir = str(folder)
     seed_everything(args.seed)
     builder = get_net_builder(args.net, args.net_from_name)
     if args.input_noise is not None:
         builder = with_input_noise(builder, args.input_noise)
     algorithm = get_algorithm(args, builder, None, logger)
+    if args.lr_schedule == "cosine_to_zero":
+        algorithm.scheduler = cosine_scheduler(
+            algorithm.optimizer, args.num_train_iter, args.num_warmup_iter
+        )
     algorithm.model = algorithm.model.to(device)
     algorithm.ema_model = algorithm.ema_model.to(device)
     algorithm.amp_cm = devices.autocast(device, args.amp)
     algorithm.loss_scaler = torch.amp.GradScaler(
         device.type, enabled=args.amp and device.type == "cuda"
     )
+    store_split(algorithm, folder / "split.npz")
     remove_hooks(algorithm, HOOKS_OF_TRAIN_PY)
     make_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
     return algorithm
+
+
+def store_split(algorithm: Any, file: Path) -> None:
+    """Stores which training images are labeled and unlabeled, as indices into the training set.
+
+    A data set that comes split, such as STL-10, has none.
+    """
+    split = getattr(algorithm.args, "split", None)
+    labeled, unlabeled = algorithm.dataset_dict["train_lb"], algorithm.dataset_dict["train_ulb"]
+    if split is not None:
+        np.savez(file, labeled=split.labeled, unlabeled=split.unlabeled)
+    elif hasattr(labeled, "indices"):
+        np.savez(file, labeled=labeled.indices, unlabeled=unlabeled.indices)
 
 
 def seed_everything(seed: int) -> None:

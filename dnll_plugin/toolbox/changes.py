@@ -101,6 +101,39 @@ def _more_data_sets() -> None:
     )
 
 
+def _splits_of_the_run() -> None:
+    from dnll_plugin.datasets.label_file import labeled_indices_from_file
+    from dnll_plugin.datasets.split import SplitSettings, split_indices
+
+    def wrap(original: Any) -> Any:
+        def sample_labeled_unlabeled_data(
+            args: Any,
+            data: Any,
+            target: Any,
+            num_classes: int,
+            lb_num_labels: int,
+            ulb_num_labels: Any = None,
+            lb_imbalance_ratio: float = 1.0,
+            ulb_imbalance_ratio: float = 1.0,
+            load_exist: bool = True,
+        ) -> Any:
+            ulb_num_labels = None if ulb_num_labels == "None" else ulb_num_labels
+            settings = SplitSettings(
+                lb_num_labels, args.seed, ulb_num_labels, lb_imbalance_ratio, ulb_imbalance_ratio
+            )
+            labeled = None
+            if getattr(args, "label_file", None) is not None:
+                labeled = labeled_indices_from_file(
+                    args.label_file, args.dataset, args.data_dir, target, lb_num_labels
+                )
+            args.split = split_indices(target, num_classes, settings, labeled)
+            return args.split.labeled, args.split.unlabeled[len(args.split.labeled) :]
+
+        return sample_labeled_unlabeled_data
+
+    replace("sample_labeled_unlabeled_data", ("semilearn.datasets.utils",), wrap)
+
+
 def _no_cuda() -> bool:
     import torch
 
@@ -156,6 +189,13 @@ CHANGES: tuple[Change, ...] = (
         "the toolbox's get_dataset is a fixed chain that returns None for a name it does not know",
         _always,
         _more_data_sets,
+    ),
+    Change(
+        "splits of the run",
+        "the toolbox's split follows numpy's global generator, takes no list of labeled images, and "
+        "writes index files into the package's own folder, parallel runs into the same one",
+        _always,
+        _splits_of_the_run,
     ),
     Change(
         "no CUDA",
