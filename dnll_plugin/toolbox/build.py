@@ -1,15 +1,18 @@
 """Builds an algorithm of the toolbox for a run: data, nets, device, loaders, hooks."""
 
 import argparse
-import logging
+import os
 import random
+import traceback
 from collections.abc import Iterable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from dnll_plugin.datasets.toolbox_files import not_loaded
 from dnll_plugin.toolbox import device as devices
 
 HOOKS_OF_TRAIN_PY = ("CheckpointHook", "TimerHook", "LoggingHook", "EvaluationHook")
@@ -17,7 +20,7 @@ HOOKS_OF_TRAIN_PY = ("CheckpointHook", "TimerHook", "LoggingHook", "EvaluationHo
 
 
 def build_algorithm(
-    args: argparse.Namespace, device: torch.device, folder: Path, logger: logging.Logger
+    args: argparse.Namespace, device: torch.device, folder: Path, logger: Any
 ) -> Any:
     """Builds an algorithm on its device, with resumable loaders and no hooks that write.
 
@@ -28,7 +31,7 @@ def build_algorithm(
         args: The settings under the toolbox's names.
         device: The device of the run.
         folder: The run folder.
-        logger: Where the toolbox's messages go.
+        logger: Where the toolbox's messages go: an object with ``info``.
 
     Returns:
         The algorithm, ready for its hooks and :meth:`train`.
@@ -45,7 +48,12 @@ def build_algorithm(
     builder = get_net_builder(args.net, args.net_from_name)
     if args.input_noise is not None:
         builder = with_input_noise(builder, args.input_noise)
-    algorithm = get_algorithm(args, builder, None, logger)
+    try:
+        algorithm = get_algorithm(args, builder, None, logger)
+    except (OSError, RuntimeError, HTTPException) as error:
+        if not is_about_data(error):
+            raise
+        raise not_loaded(args.dataset, args.data_dir, error) from error
     if args.lr_schedule == "cosine_to_zero":
         algorithm.scheduler = cosine_scheduler(
             algorithm.optimizer, args.num_train_iter, args.num_warmup_iter
@@ -60,6 +68,12 @@ def build_algorithm(
     remove_hooks(algorithm, HOOKS_OF_TRAIN_PY)
     make_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
     return algorithm
+
+
+def is_about_data(error: BaseException) -> bool:
+    """Whether an error came from the toolbox's or torchvision's reading of a data set."""
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(f"{os.sep}datasets{os.sep}" in file for file in frames)
 
 
 def store_split(algorithm: Any, file: Path) -> None:

@@ -192,7 +192,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(
         "splits of the run",
-        "the toolbox's split follows numpy's global generator, takes no list of labeled images, and "
+        "the toolbox's split follows numpy's global generator, takes no list of labels, and "
         "writes index files into the package's own folder, parallel runs into the same one",
         _always,
         _splits_of_the_run,
