@@ -1,0 +1,188 @@
+"""The plugin's own config keys: one row each, with type, default, range and meaning.
+
+To add a key, add one row: to `RunKeys` if every algorithm under ``dnll train`` may use it, to
+`MethodKeys` (and to the algorithm's ``get_argument``) if only ours do. Its check, ``--set``, its
+line in ``config.yaml`` and its line in the README's table follow from the row.
+"""
+
+import types
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic.fields import FieldInfo
+
+TRUE = ("yes", "true", "t", "y", "1")
+FALSE = ("no", "false", "f", "n", "0")
+
+
+def _whole(value: Any) -> Any:
+    """1e3 is a float in YAML and an iteration count to everyone else."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _flag(value: Any) -> Any:
+    """The words that the toolbox's command line takes for a boolean."""
+    if isinstance(value, (str, int)):
+        word = str(value).lower()
+        return True if word in TRUE else False if word in FALSE else value
+    return value
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("control characters")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Text = Annotated[str, AfterValidator(_printable)]
+
+
+class Keys(BaseModel):
+    """Base of a group of config keys, one field each; a number in quotes is not a number."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _none_as_the_toolbox_writes_it(cls, value: Any, info: Any) -> Any:
+        is_none = value == "None" and takes_none(cls.model_fields[info.field_name])
+        return None if is_none else value
+
+
+class RunKeys(Keys):
+    """Keys that ``dnll train`` reads, whatever the algorithm."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="where to run; auto: CUDA if there is one, else MPS, else the CPU"
+    )
+    strict_images: Flag = Field(
+        False, description="stop at an image file that cannot be read, instead of leaving it out"
+    )
+    label_file: Text | None = Field(
+        None, min_length=1, description="file that lists the labeled images; null: drawn by seed"
+    )
+    lr_schedule: Literal["toolbox", "cosine_to_zero"] = Field(
+        "toolbox", description="learning rate: the toolbox's cosine ends at 0.195 of lr, or at 0"
+    )
+    input_noise: Number | None = Field(
+        None,
+        ge=0,
+        description="standard deviation of Gaussian noise on the net's input in training; "
+        "null: what the net has of its own",
+    )
+
+
+class MethodKeys(Keys):
+    """Keys of ``dnll_dual`` and ``dnll_meanteacher``."""
+
+    roles: Literal["mutual", "alternate"] = Field(
+        "mutual", description="both submodels learn at each iteration, or they take turns"
+    )
+    num_negatives: Whole | None = Field(
+        None, ge=1, description="classes drawn for an image, below num_classes; null: 2 (1 of 2)"
+    )
+    negative_sampling: Literal["uniform", "without_replacement", "least_likely"] = Field(
+        "uniform", description="how they are drawn from the classes that are not predicted"
+    )
+    negative_source: Literal["auto", "other", "student", "teacher", "self", "peer"] = Field(
+        "auto", description="whose prediction they differ from; auto: the algorithm's published one"
+    )
+    negative_weight: Number = Field(
+        75.0, ge=0, description="weight of the negative labels; 0: none at any time"
+    )
+    negative_rampup: Number = Field(100.0, ge=0, description="epochs over which it ramps up")
+    negative_late_epoch: Number = Field(
+        15.0, ge=0, description="last epoch of the ramp, after which the late weight holds"
+    )
+    negative_late_weight: Number = Field(2.0, ge=0, description="weight from then on")
+    consistency_weight: Number = Field(
+        10.0, ge=0, description="weight of the consistency between two views"
+    )
+    consistency_rampup: Number = Field(5.0, ge=0, description="epochs over which it ramps up")
+    consistency_type: Literal["mse", "kl"] = Field(
+        "mse", description="distance between two predictions"
+    )
+    stabilization_weight: Number = Field(
+        100.0, ge=0, description="weight of the pull towards the stable submodel"
+    )
+    stabilization_rampup: Number = Field(5.0, ge=0, description="epochs over which it ramps up")
+    logit_distance_weight: Number = Field(
+        0.01, ge=0, description="weight of the distance between the two heads of a net that has two"
+    )
+    stable_threshold: Number = Field(
+        0.8, ge=0, le=1, description="confidence above which a prediction counts as stable"
+    )
+    ulb_views: Literal["weak_weak", "weak_strong"] = Field(
+        "weak_weak", description="the two views of an unlabeled image"
+    )
+    lb_views: Whole = Field(1, ge=1, le=2, description="weak views of a labeled image")
+    net_right: Text | None = Field(
+        None, min_length=1, description="net of the right submodel; null: the same as net"
+    )
+
+
+GROUPS: dict[str, type[Keys]] = {"run": RunKeys, "method": MethodKeys}
+
+
+def takes_none(field: FieldInfo) -> bool:
+    return types.NoneType in get_args(field.annotation)
+
+
+def one_of(choices: Sequence[str]) -> str:
+    """Names in a sentence: ``a, b or c``."""
+    return " or ".join(part for part in (", ".join(choices[:-1]), choices[-1]) if part)
+
+
+def range_in_words(field: FieldInfo) -> str:
+    """What a key takes, as the second half of "must be …"."""
+    kind = _without_none(field.annotation)
+    if get_origin(kind) is Literal:
+        return one_of(get_args(kind))
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    name = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+    bounds = {
+        name: _plain(getattr(bound, name))
+        for bound in field.metadata
+        for name in ("ge", "gt", "le", "lt", "min_length")
+        if hasattr(bound, name)
+    }
+    return " ".join([name, _bounds_in_words(bounds)]).strip()
+
+
+def _bounds_in_words(bounds: dict[str, str]) -> str:
+    if bounds.keys() >= {"ge", "le"}:
+        return f"from {bounds['ge']} to {bounds['le']}"
+    words = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}
+    parts = [f"{word} {bounds[name]}" for name, word in words.items() if name in bounds]
+    return "that is not empty" if "min_length" in bounds else " and ".join(parts)
+
+
+def markdown_table(group: str) -> str:
+    """Renders a group of keys for the README.
+
+    Args:
+        group: ``run`` (for every algorithm) or ``method`` (for ours).
+
+    Returns:
+        A Markdown table with the columns key, default, range and meaning.
+    """
+    rows = ["| key | default | range | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in GROUPS[group].model_fields.items():
+        default = "null" if field.default is None else _plain(field.default)
+        rows.append(f"| `{name}` | {default} | {range_in_words(field)} | {field.description} |")
+    return "\n".join(rows)
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(kind for kind in get_args(annotation) if kind is not types.NoneType)
+    return annotation

@@ -1,0 +1,159 @@
+"""Checks of config values that need more than one key, or names that others define.
+
+A check takes all values of a run and returns the key to blame and what is wrong with it, or None.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from dnll_plugin.commands.keys import one_of
+from dnll_plugin.errors import InputError
+
+Values = Mapping[str, Any]
+Problem = tuple[str, str] | None
+
+DRAWN_SETS = frozenset(
+    ("cifar10", "cifar100", "svhn", "stl10", "eurosat", "tissuemnist", "food101")
+)
+"""Image sets of the toolbox (of either version) whose labeled images are drawn class by class."""
+
+FIXED_SETS = frozenset(["semi_aves", "semi_aves_out", "semi_inat", "imagenet", "imagenet127"])
+"""Image sets of the toolbox that come split, or are split by a share."""
+
+TEXT_AND_AUDIO_SETS = frozenset(
+    (
+        *("aclImdb", "ag_news", "amazon_review", "dbpedia", "yahoo_answers", "yelp_review"),
+        *("esc50", "fsdnoisy", "gtzan", "superbks", "superbsi", "urbansound8k"),
+    )
+)
+
+TEXT_AND_AUDIO_NETS = ("bert_", "wave2vecv2_", "hubert_")
+"""How the names of the toolbox's nets begin that are not for images."""
+
+COUNTED_SETS = frozenset(["imagefolder"])
+"""Sets whose folders say how many classes and labels there are, whatever the config says."""
+
+NEGATIVE_SOURCES = {
+    "dnll_dual": ("auto", "other", "self"),
+    "dnll_meanteacher": ("auto", "student", "teacher"),
+}
+"""The values of negative_source that make sense, by algorithm."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, or all when few."""
+    spelled = {known.lower(): known for known in names}
+    found = get_close_matches(name.lower(), spelled, n=1, cutoff=0.5)
+    if found:
+        return f"did you mean {spelled[found[0]]!r}?"
+    if len(spelled) < 40:
+        return f"write one of {', '.join(sorted(spelled.values()))}"
+    return "none has a name like it, so remove it"
+
+
+def check_dataset(values: Values) -> Problem:
+    from dnll_plugin.datasets import DATASETS
+
+    name = values["dataset"]
+    if name in TEXT_AND_AUDIO_SETS:
+        return "dataset", f"{name!r} is text or audio; dnll train is for images"
+    known = DRAWN_SETS | FIXED_SETS | DATASETS.keys()
+    if name not in known:
+        return "dataset", f"unknown name {name!r}; {nearest(name, known)}"
+    return None
+
+
+def check_net(values: Values) -> Problem:
+    from dnll_plugin.nets.lookup import find_builder
+
+    if values["net_from_name"]:
+        # the toolbox would pass torchvision's nets arguments that they do not take
+        return "net_from_name", "torchvision's nets do not run here; write false, and timm_<model>"
+    for key in ("net", "net_right"):
+        name = values.get(key)
+        if name is None:
+            continue
+        if name.startswith(TEXT_AND_AUDIO_NETS):
+            return key, f"{name!r} is for text or audio; dnll train is for images"
+        try:
+            find_builder(name)
+        except InputError as error:
+            return key, str(error)
+    return None
+
+
+def check_imb_algorithm(values: Values) -> Problem:
+    if values["imb_algorithm"] is None:
+        return None
+    return (
+        "imb_algorithm",
+        "dnll train does not run these; remove it or use the toolbox's train.py",
+    )
+
+
+def check_epochs(values: Values) -> Problem:
+    iterations, epochs = values["num_train_iter"], values["epoch"]
+    if iterations % epochs == 0:
+        return None
+    below = iterations // epochs * epochs
+    choices = f"{below} or {below + epochs}" if below else f"{epochs}"
+    return "num_train_iter", f"{iterations} is not a multiple of epoch {epochs}; write {choices}"
+
+
+def check_num_labels(values: Values) -> Problem:
+    labels, classes = values["num_labels"], values["num_classes"]
+    drawn = values["dataset"] not in FIXED_SETS | COUNTED_SETS
+    if not drawn or values["lb_imb_ratio"] != 1 or labels % classes == 0:
+        return None
+    below = labels // classes * classes
+    choices = f"{below} or {below + classes}" if below else f"{classes} or more"
+    return "num_labels", f"{labels} is not a multiple of num_classes {classes}; write {choices}"
+
+
+def check_imbalance(values: Values) -> Problem:
+    for key in ("lb_imb_ratio", "ulb_imb_ratio"):
+        if values[key] == 0:
+            return key, "must not be 0; 1 is balanced, a negative ratio reverses the classes"
+    if values["dataset"] in FIXED_SETS:
+        return None
+    unlabeled, classes = values["ulb_num_labels"], values["num_classes"]
+    if values["ulb_imb_ratio"] != 1 and unlabeled is None:
+        return "ulb_imb_ratio", "needs ulb_num_labels, the images of the largest class"
+    if values["ulb_imb_ratio"] == 1 and unlabeled is not None and unlabeled % classes:
+        return "ulb_num_labels", f"{unlabeled} is not a multiple of num_classes {classes}"
+    return None
+
+
+def check_momentum(values: Values) -> Problem:
+    if values["optim"] == "SGD" and values["momentum"] == 0:
+        return "momentum", "must be above 0 with SGD, which the toolbox uses with Nesterov momentum"
+    return None
+
+
+def check_num_negatives(values: Values) -> Problem:
+    number, classes = values.get("num_negatives"), values["num_classes"]
+    if number is None or values["dataset"] in COUNTED_SETS or number < classes:
+        return None
+    highest = classes - 1
+    return "num_negatives", f"must be from 1 to {highest} with {classes} classes, got {number}"
+
+
+def check_negative_source(values: Values) -> Problem:
+    source, choices = values.get("negative_source"), NEGATIVE_SOURCES.get(values["algorithm"])
+    if source is None or choices is None or source in choices:
+        return None
+    return "negative_source", f"{values['algorithm']} takes {one_of(choices)}, got {source!r}"
+
+
+CHECKS: tuple[Callable[[Values], Problem], ...] = (
+    check_imb_algorithm,
+    check_dataset,
+    check_net,
+    check_epochs,
+    check_num_labels,
+    check_imbalance,
+    check_momentum,
+    check_num_negatives,
+    check_negative_source,
+)

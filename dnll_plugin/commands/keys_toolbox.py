@@ -1,0 +1,187 @@
+"""The toolbox's config keys: those of every run, those of each algorithm, those that nothing reads.
+
+The toolbox declares its keys twice, as options of its command line and in each algorithm's
+``get_argument``; neither says which values make sense. The ranges are here.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import Field, create_model
+
+from dnll_plugin.commands.keys import Flag, Keys, MethodKeys, Number, RunKeys, Text, Whole
+
+Argument = Any
+"""The toolbox's ``SSL_Argument``: name, type, default, help."""
+
+IGNORED = {
+    "resume": "give --resume instead",
+    "load_path": "give --resume instead: it goes on from the run folder",
+    "overwrite": "give another --save_name instead: nothing is overwritten",
+    "gpu": "give --set device=cuda instead; CUDA_VISIBLE_DEVICES chooses which GPU",
+    "rank": "leave it out; --set device=... says where to run",
+    "world_size": "leave it out; --set device=... says where to run",
+    "dist_url": "leave it out; --set device=... says where to run",
+    "dist_backend": "leave it out; --set device=... says where to run",
+    "multiprocessing_distributed": "leave it out; --set device=... says where to run",
+}
+"""Keys that ``dnll train`` decides for itself, and what to do instead on the command line."""
+
+RUN_FIELDS: Mapping[str, Any] = {
+    "resume": False,
+    "load_path": None,
+    "overwrite": False,
+    "gpu": None,
+    "rank": 0,
+    "world_size": 1,
+    "distributed": False,
+    "dist_url": "tcp://127.0.0.1:10008",
+    "dist_backend": "nccl",
+    "multiprocessing_distributed": False,
+}
+"""What the toolbox reads of these until the runner sets them: one process, from the start."""
+
+UNREAD = frozenset(
+    (
+        # in published configs, but read by no version of the toolbox
+        *("clip", "dist_align_target", "simis_la", "use_epass", "use_refix"),
+        # for text and audio
+        *("max_length", "max_length_seconds", "sample_rate"),
+        # for MultiMatch, which is for text and only in the newer toolbox
+        *("num_heads", "no_low", "apm_disagreement_weight", "apm_percentile", "smoothness"),
+        *("adjust_clf_size", "num_recalibrate_iter", "average_losses", "threshold_algo"),
+    )
+)
+"""Keys of the toolbox's published configs that no run on images reads."""
+
+UNDECLARED = {"use_epass": False}
+"""Keys that some algorithm of some version reads without declaring them, and their defaults."""
+
+
+class ToolboxKeys(Keys):
+    """Keys of every run, with the toolbox's defaults."""
+
+    algorithm: Text = Field("fixmatch", description="name of the algorithm")
+    save_dir: Text = Field("./saved_models", min_length=1, description="folder of the run folders")
+    save_name: Text | None = Field(
+        None, min_length=1, description="name of the run folder; null: <algorithm>_<dataset>"
+    )
+    use_tensorboard: Flag = Field(False, description="write curves for TensorBoard")
+    use_wandb: Flag = Field(False, description="send curves to Weights & Biases")
+    use_aim: Flag = Field(False, description="send curves to Aim")
+    epoch: Whole = Field(1, ge=1, description="epochs that the iterations are divided into")
+    num_train_iter: Whole = Field(20, ge=1, description="iterations")
+    num_warmup_iter: Whole = Field(0, ge=0, description="iterations of learning rate warm-up")
+    num_eval_iter: Whole = Field(10, ge=1, description="iterations from evaluation to evaluation")
+    num_log_iter: Whole = Field(5, ge=1, description="iterations from log line to log line")
+    num_labels: Whole = Field(400, ge=1, description="labeled images")
+    batch_size: Whole = Field(8, ge=1, description="labeled images a batch")
+    uratio: Whole = Field(1, ge=1, description="unlabeled images for each labeled one in a batch")
+    eval_batch_size: Whole = Field(16, ge=1, description="images a batch in evaluation")
+    ema_m: Number = Field(0.999, ge=0, lt=1, description="momentum of the evaluated weights")
+    ulb_loss_ratio: Number = Field(1.0, ge=0, description="weight of the unlabeled loss")
+    optim: Literal["SGD", "AdamW"] = Field("SGD", description="optimizer")
+    lr: Number = Field(0.03, gt=0, description="first learning rate")
+    momentum: Number = Field(0.9, ge=0, lt=1, description="momentum of SGD")
+    weight_decay: Number = Field(5e-4, ge=0, description="weight decay")
+    layer_decay: Number = Field(1.0, gt=0, le=1, description="learning rate decay a layer")
+    net: Text = Field("wrn_28_2", description="name of the net")
+    net_from_name: Flag = Field(False, description="take the net from torchvision")
+    use_pretrain: Flag = Field(False, description="start from pretrained weights")
+    pretrain_path: Text = Field("", description="file or address of the pretrained weights")
+    use_cat: Flag = Field(True, description="labeled and unlabeled images in one forward pass")
+    amp: Flag = Field(False, description="mixed precision")
+    clip_grad: Number = Field(0.0, ge=0, description="largest norm of the gradient; 0: any")
+    imb_algorithm: Text | None = Field(None, description="algorithm for imbalanced classes")
+    data_dir: Text = Field("./data", min_length=1, description="folder of the data sets")
+    dataset: Text = Field("cifar10", description="name of the data set")
+    num_classes: Whole = Field(10, ge=2, description="classes")
+    # the toolbox's other sampler is called with the wrong arguments
+    train_sampler: Literal["RandomSampler"] = Field("RandomSampler", description="sampler")
+    num_workers: Whole = Field(1, ge=0, description="processes that load labeled images")
+    include_lb_to_ulb: Flag = Field(True, description="labeled images are also unlabeled ones")
+    lb_imb_ratio: Whole = Field(1, description="largest over smallest labeled class")
+    ulb_imb_ratio: Whole = Field(1, description="largest over smallest unlabeled class")
+    ulb_num_labels: Whole | None = Field(None, ge=1, description="unlabeled images; null: all")
+    img_size: Whole = Field(32, ge=1, description="side of the image in pixels")
+    crop_ratio: Number = Field(0.875, gt=0, le=1, description="share of the side that a crop keeps")
+    seed: Whole = Field(1, ge=0, le=2**32 - 1, description="seed of splits, weights and batches")
+
+
+@cache
+def algorithm_arguments() -> dict[str, dict[str, Argument]]:
+    """The arguments of each algorithm of the installed toolbox, by name without dashes.
+
+    Imports the toolbox, which takes seconds.
+    """
+    from semilearn.algorithms import name2alg
+    from semilearn.algorithms.utils import SSL_Argument, str2bool
+
+    found = {}
+    for name in name2alg.keys():  # noqa: SIM118 (a registry of the toolbox, not a dict)
+        algorithm = name2alg[name]
+        arguments = [
+            *algorithm.get_argument(),
+            *(
+                SSL_Argument(key, str2bool, default)
+                for key, default in UNDECLARED.items()
+                if _reads(algorithm, key)
+            ),
+        ]
+        found[name] = {argument.name.lstrip("-"): argument for argument in arguments}
+    return found
+
+
+@cache
+def imbalanced_keys() -> frozenset[str]:
+    """The keys of the toolbox's algorithms for imbalanced classes."""
+    from semilearn.imb_algorithms import name2imbalg
+
+    return frozenset(
+        argument.name.lstrip("-")
+        for name in name2imbalg.keys()  # noqa: SIM118
+        for argument in name2imbalg[name].get_argument()
+    )
+
+
+@cache
+def keys_of(algorithm: str) -> type[Keys]:
+    """The keys that a run of an algorithm reads, as a pydantic model.
+
+    Args:
+        algorithm: a name that `algorithm_arguments` holds.
+    """
+    fields: dict[str, Any] = {}
+    for name, argument in algorithm_arguments()[algorithm].items():
+        if name in MethodKeys.model_fields:
+            field = MethodKeys.model_fields[name]
+            fields[name] = (field.annotation, field)
+        elif name not in RunKeys.model_fields:
+            fields[name] = _field_of(argument)
+    return create_model(algorithm, __base__=_EveryRun, **fields)
+
+
+def known_keys() -> frozenset[str]:
+    """Every key that a config may hold, whichever the algorithm."""
+    return frozenset().union(
+        *(_EveryRun.model_fields, MethodKeys.model_fields, UNREAD, IGNORED, imbalanced_keys()),
+        *algorithm_arguments().values(),
+    )
+
+
+class _EveryRun(ToolboxKeys, RunKeys):
+    """What a run reads whatever its algorithm."""
+
+
+def _field_of(argument: Argument) -> tuple[Any, Any]:
+    kind: Any = {int: Whole, float: Number, str: Text}.get(argument.type, Flag)
+    if argument.default is None:
+        kind = kind | None
+    return kind, Field(argument.default, description=argument.help)
+
+
+def _reads(algorithm: type, key: str) -> bool:
+    """Whether a method of the algorithm's own class names the key."""
+    codes = (getattr(method, "__code__", None) for method in vars(algorithm).values())
+    return any(key in code.co_names for code in codes if code is not None)
