@@ -1,0 +1,217 @@
+"""The settings of a run: the config file, what the command line says over it, and the defaults."""
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from dnll_plugin.commands.config_file import one_line, read_config, read_value, shown, write_config
+from dnll_plugin.commands.keys import range_in_words
+from dnll_plugin.commands.keys_checks import CHECKS, COUNTED_SETS, nearest
+from dnll_plugin.commands.keys_toolbox import (
+    IGNORED,
+    RUN_FIELDS,
+    UNREAD,
+    ToolboxKeys,
+    algorithm_arguments,
+    keys_of,
+    known_keys,
+)
+from dnll_plugin.errors import InputError
+
+DEFAULT, FILE, COMMAND_LINE = "default", "file", "command line"
+
+
+class Given(NamedTuple):
+    """A value as the user wrote it, and where."""
+
+    value: Any
+    origin: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Checked settings of a run, read as attributes or by ``[]``.
+
+    Attributes:
+        values: each key that the run reads; the types are those of the key tables.
+        origins: of each key: ``default``, ``file`` or ``command line``.
+        notes: one line each, about keys that were accepted although the run does not read them.
+        places: of each key that was given: file and line, or the option; for messages.
+    """
+
+    values: Mapping[str, Any]
+    origins: Mapping[str, str]
+    notes: Sequence[str]
+    places: Mapping[str, str]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self.__dict__["values"][key]
+        except KeyError:
+            raise AttributeError(key) from None
+
+    def namespace(self) -> argparse.Namespace:
+        """The settings as the toolbox takes them, beside fields that the runner may set."""
+        return argparse.Namespace(**{**RUN_FIELDS, **self.values})
+
+    def dump(self, path: Path) -> None:
+        """Writes a config file that resolves to the same values."""
+        title = "the settings of this run, and where each comes from"
+        write_config(Path(path), self.values, self.origins, title)
+
+    def error(self, key: str, message: str) -> InputError:
+        """What to raise when a key turns out wrong later, once the data is known."""
+        return _error(key, message, self.places.get(key, DEFAULT))
+
+    def check_label_count(self, images: int) -> None:
+        """Checks ``num_labels`` against the training images that there are.
+
+        Raises:
+            InputError: there are fewer.
+        """
+        if self.num_labels > images:
+            message = f"{self.num_labels} is more than the {images} training images there are"
+            raise self.error("num_labels", f"{message}; write at most {images}")
+
+
+def resolve(
+    config_file: Path,
+    overrides: Sequence[str] = (),
+    *,
+    data_dir: str | Path | None = None,
+    save_dir: str | Path | None = None,
+    save_name: str | None = None,
+    seed: int | None = None,
+) -> Settings:
+    """Reads a config file, lays the command line over it and checks the result.
+
+    Args:
+        config_file: a YAML file with the toolbox's keys and ours.
+        overrides: ``key=value`` each, the value written as in the file; later ones win.
+        data_dir, save_dir, save_name, seed: given as options of their own; None: not given.
+
+    Raises:
+        InputError: anything about them is wrong; the message is one line.
+    """
+    options = {"data_dir": data_dir, "save_dir": save_dir, "save_name": save_name, "seed": seed}
+    given = {**_in_file(config_file), **_in_overrides(overrides), **_in_options(options)}
+    algorithm = _algorithm(given)
+    read = {key: given[key] for key in given if key in keys_of(algorithm).model_fields}
+    unread = [key for key in given if key not in read]
+    known = known_keys()
+    for key in unread:
+        if key not in known:
+            raise _error(key, f"unknown key; {nearest(key, known)}", given[key].place)
+    values = _checked(algorithm, read)
+    origins = {key: read[key].origin if key in read else DEFAULT for key in values}
+    places = {key: read[key].place for key in read}
+    return Settings(values, origins, _notes(algorithm, unread), places)
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The values of a config file as they are written, unchecked.
+
+    Raises:
+        InputError: it cannot be read, or is not flat YAML.
+    """
+    return {key: entry.value for key, entry in read_config(Path(file)).items()}
+
+
+def _in_file(file: Path) -> dict[str, Given]:
+    entries = read_config(Path(file))
+    return {
+        key: Given(value, FILE, f"{file} line {line}")
+        for key, (value, line) in entries.items()
+        if key not in IGNORED
+    }
+
+
+def _in_overrides(overrides: Iterable[str]) -> dict[str, Given]:
+    given = {}
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        key = key.strip()
+        if not separator or not key:
+            raise InputError(f"--set {shown(override)}: write key=value, as in --set lr=0.03")
+        if key in IGNORED:
+            raise InputError(f"--set {key}: dnll train decides this itself; {IGNORED[key]}")
+        try:
+            value = read_value(text)
+        except InputError as error:
+            raise _error(key, str(error), "--set") from None
+        given[key] = Given(value, COMMAND_LINE, "--set")
+    return given
+
+
+def _in_options(options: Mapping[str, Any]) -> dict[str, Given]:
+    return {
+        key: Given(str(value) if isinstance(value, Path) else value, COMMAND_LINE, f"--{key}")
+        for key, value in options.items()
+        if value is not None
+    }
+
+
+def _algorithm(given: Mapping[str, Given]) -> str:
+    """The name of the algorithm, which decides what the other keys are."""
+    if "algorithm" not in given:
+        return str(ToolboxKeys.model_fields["algorithm"].default)
+    name, _, place = given["algorithm"]
+    names = algorithm_arguments()
+    if not isinstance(name, str) or name not in names:
+        message = f"unknown name {shown(name)}; {nearest(str(name), names)}"
+        raise _error("algorithm", message, place)
+    return name
+
+
+def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
+    """Values of every key of the algorithm: each in its range, and fit for one another."""
+    model = keys_of(algorithm)
+    try:
+        values = dict(model(**{key: entry.value for key, entry in read.items()}))
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        value, _, place = read[key]
+        wanted = range_in_words(model.model_fields[key])
+        is_number = isinstance(value, (int, float))
+        hint = "; put it in quotes" if wanted.startswith("text") and is_number else ""
+        raise _error(key, f"must be {wanted}, got {shown(value)}{hint}", place) from None
+    for check in CHECKS:
+        problem = check(values)
+        if problem is not None:
+            key, message = problem
+            raise _error(key, message, read[key].place if key in read else DEFAULT)
+    return {**values, **_derived(values)}
+
+
+def _derived(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults that follow from other keys."""
+    derived: dict[str, Any] = {}
+    if values["save_name"] is None:
+        derived["save_name"] = f"{values['algorithm']}_{values['dataset']}"
+    classes_are_known = values["dataset"] not in COUNTED_SETS
+    if values.get("num_negatives", 0) is None and classes_are_known:
+        derived["num_negatives"] = min(2, values["num_classes"] - 1)
+    return derived
+
+
+def _notes(algorithm: str, unread: Sequence[str]) -> tuple[str, ...]:
+    nothing = sorted(UNREAD.intersection(unread))
+    others = sorted(set(unread) - UNREAD)
+    notes = []
+    if nothing:
+        notes.append(f"{', '.join(nothing)}: accepted, but nothing reads it")
+    if others:
+        notes.append(f"{', '.join(others)}: accepted, but {algorithm} does not read it")
+    return tuple(notes)
+
+
+def _error(key: str, message: str, place: str) -> InputError:
+    return InputError(one_line(f"{key}: {message} ({place})"))

@@ -1,0 +1,407 @@
+"""Settings: the order of sources, the check of every key, and the errors, on the real toolbox."""
+
+import ast
+import importlib.util
+import pickle
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from dnll_plugin.commands import keys, keys_checks, keys_toolbox, settings
+from dnll_plugin.errors import InputError
+
+FIXMATCH = {
+    **{"algorithm": "fixmatch", "dataset": "cifar10", "num_classes": 10, "num_labels": 40},
+    **{"net": "wrn_28_2", "epoch": 4, "num_train_iter": 20, "lr": 0.03},
+}
+DUAL = {**FIXMATCH, "algorithm": "dnll_dual"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("configs")
+
+
+@pytest.fixture
+def resolve(folder):
+    """Resolves a config given as a dict (or text) of the file and options of the command line."""
+
+    def run(config, *overrides, **options):
+        text = config if isinstance(config, str) else as_yaml(config)
+        (folder / "c.yaml").write_text(text, encoding="utf-8")
+        return settings.resolve(folder / "c.yaml", overrides, **options)
+
+    return run
+
+
+@pytest.fixture
+def error(resolve):
+    """The message of the error that resolving gives."""
+
+    def run(*args, **options):
+        with pytest.raises(InputError) as caught:
+            resolve(*args, **options)
+        assert len(str(caught.value).splitlines()) == 1
+        return str(caught.value)
+
+    return run
+
+
+def as_yaml(config):
+    return "\n".join(
+        f"{key}: {'null' if value is None else value}" for key, value in config.items()
+    )
+
+
+# ---- sources ----
+
+
+def test_command_line_beats_file_beats_default(resolve):
+    got = resolve({**FIXMATCH, "seed": 5, "uratio": 7}, "lr=1e-1", "uratio=3", "uratio=2", seed=6)
+    assert (got.lr, got["uratio"], got.seed, got.batch_size) == (0.1, 2, 6, 8)
+    assert {got.origins[key] for key in ("lr", "uratio", "seed")} == {"command line"}
+    assert got.origins["num_labels"] == "file"
+    assert got.origins["batch_size"] == "default"
+    assert got.origins.keys() == got.values.keys()
+
+
+def test_own_options_are_taken_as_they_are(resolve, tmp_path):
+    got = resolve(FIXMATCH, data_dir=tmp_path, save_dir="a: b", save_name="2024", seed=0)
+    assert (got.data_dir, got.save_dir, got.save_name, got.seed) == (
+        str(tmp_path),
+        "a: b",
+        "2024",
+        0,
+    )
+
+
+def test_save_name_follows_algorithm_and_data_set(resolve):
+    assert resolve(DUAL).save_name == "dnll_dual_cifar10"
+    assert resolve({**DUAL, "save_name": "mine"}).save_name == "mine"
+
+
+def test_settings_are_read_only_and_unknown_attributes_are_attribute_errors(resolve):
+    got = resolve(FIXMATCH)
+    with pytest.raises(AttributeError):
+        got.lr = 3
+    with pytest.raises(AttributeError, match="no_such_key"):
+        got.no_such_key  # noqa: B018
+    with pytest.raises(KeyError):
+        got["no_such_key"]
+    assert pickle.loads(pickle.dumps(got)) == got
+
+
+def test_dump_reads_back_to_the_same_values_and_names_origins(resolve, tmp_path):
+    odd = {"save_name": "'null'", "pretrain_path": "'a: b #c'", "weight_decay": "5e-5"}
+    got = resolve({**DUAL, **odd, "num_negatives": None}, "lr=2")
+    got.dump(tmp_path / "config.yaml")
+    again = settings.resolve(tmp_path / "config.yaml")
+    assert again.values == got.values
+    assert again.notes == ()
+    lines = (tmp_path / "config.yaml").read_text().splitlines()
+    assert "lr: 2.0  # command line" in lines
+    assert 'save_name: "null"  # file' in lines
+    assert "weight_decay: 5.0e-05  # file" in lines
+    assert "momentum: 0.9  # default" in lines
+    assert settings.read_yaml(tmp_path / "config.yaml") == got.values
+
+
+# ---- values ----
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "value"),
+    [
+        *[("num_train_iter", "2e1", 20), ("num_labels", "40.0", 40), ("lr", "1", 1.0)],
+        *[("amp", word, True) for word in ("true", "True", "yes", "'T'", "1", "'1'")],
+        *[("use_cat", word, False) for word in ("false", "False", "no", "n", "0")],
+        *[(key, "None", None) for key in ("ulb_num_labels", "imb_algorithm", "label_file")],
+        *[("hard_label", "no", False), ("T", "1", 1.0), ("num_workers", "0", 0)],
+    ],
+)
+def test_values_are_read_as_their_writer_meant_them(resolve, key, written, value):
+    for got in (resolve({**FIXMATCH, key: written}), resolve(FIXMATCH, f"{key}={written}")):
+        assert got[key] == value
+        assert type(got[key]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("lr=abc", "lr: must be a number above 0, got 'abc' (--set)"),
+        ("lr=-1", "lr: must be a number above 0, got -1 (--set)"),
+        ("lr=0", "lr: must be a number above 0, got 0"),
+        ("lr=", "lr: must be a number above 0, got nothing"),
+        ("lr=true", "lr: must be a number above 0, got true"),
+        ("lr='0.1'", "lr: must be a number above 0, got '0.1'"),
+        ("lr=.inf", "lr: must be a number above 0, got inf"),
+        ("lr=.nan", "lr: must be a number above 0, got nan"),
+        ("lr=1" + "0" * 400, "lr: must be a number above 0, got a huge number"),
+        ("lr=0x" + "f" * 9000, "lr: must be a number above 0, got a huge number"),
+        ("lr=[1, 2]", "lr: must be a number above 0, got a list"),
+        ("lr={a: 1}", "lr: '{a: 1}' is not a YAML value: holds a mapping"),
+        ("lr=!!python/name:os.system ''", "lr: "),
+        ("uratio=0", "uratio: must be a whole number of at least 1, got 0"),
+        ("batch_size=0", "batch_size: must be a whole number of at least 1, got 0"),
+        ("num_train_iter=0", "num_train_iter: must be a whole number of at least 1, got 0"),
+        ("num_train_iter=2.5", "num_train_iter: must be a whole number of at least 1, got 2.5"),
+        ("num_train_iter=18", "num_train_iter: 18 is not a multiple of epoch 4; write 16 or 20"),
+        ("num_train_iter=3", "num_train_iter: 3 is not a multiple of epoch 4; write 4"),
+        ("num_labels=45", "num_labels: 45 is not a multiple of num_classes 10; write 40 or 50"),
+        ("num_labels=9", "num_labels: 9 is not a multiple of num_classes 10; write 10 or more"),
+        ("num_classes=1", "num_classes: must be a whole number of at least 2, got 1"),
+        ("stable_threshold=1.5", "stable_threshold: must be a number from 0 to 1"),
+        ("num_negatives=0", "num_negatives: must be a whole number of at least 1, got 0"),
+        ("num_negatives=10", "num_negatives: must be from 1 to 9 with 10 classes, got 10"),
+        ("negative_weight=-1", "negative_weight: must be a number of at least 0"),
+        ("negative_rampup=-1", "negative_rampup: must be a number of at least 0"),
+        ("input_noise=-1", "input_noise: must be a number of at least 0"),
+        ("lb_views=3", "lb_views: must be a whole number from 1 to 2, got 3"),
+        ("roles=both", "roles: must be mutual or alternate, got 'both'"),
+        ("negative_sampling=x", "negative_sampling: must be uniform, without_replacement or least"),
+        ("negative_source=x", "negative_source: must be auto, other, student, teacher, self or"),
+        ("negative_source=student", "negative_source: dnll_dual takes auto, other or self, got"),
+        ("consistency_type=l1", "consistency_type: must be mse or kl, got 'l1'"),
+        ("ulb_views=strong", "ulb_views: must be weak_weak or weak_strong, got 'strong'"),
+        ("lr_schedule=step", "lr_schedule: must be toolbox or cosine_to_zero, got 'step'"),
+        ("device=gpu", "device: must be auto, cpu, cuda or mps, got 'gpu'"),
+        ("strict_images=maybe", "strict_images: must be true or false, got 'maybe'"),
+        ("amp=on", "amp: must be true or false, got 'on'"),
+        ("amp=2", "amp: must be true or false, got 2"),
+        ("ema_m=1", "ema_m: must be a number of at least 0 and below 1, got 1"),
+        ("crop_ratio=0", "crop_ratio: must be a number above 0 and at most 1, got 0"),
+        ("layer_decay=1.1", "layer_decay: must be a number above 0 and at most 1, got 1.1"),
+        ("momentum=1", "momentum: must be a number of at least 0 and below 1, got 1"),
+        ("momentum=0", "momentum: must be above 0 with SGD"),
+        ("weight_decay=-1", "weight_decay: must be a number of at least 0, got -1"),
+        ("optim=Adam", "optim: must be SGD or AdamW, got 'Adam'"),
+        ("seed=-1", "seed: must be a whole number from 0 to 4294967295, got -1"),
+        ("save_name=2024", "save_name: must be text that is not empty, got 2024; put it in quotes"),
+        ("save_name=''", "save_name: must be text that is not empty, got ''"),
+        ('save_dir="a\\tb"', "save_dir: must be text that is not empty, got 'a\\tb'"),
+        ("lb_imb_ratio=0", "lb_imb_ratio: must not be 0"),
+        ("ulb_imb_ratio=10", "ulb_imb_ratio: needs ulb_num_labels"),
+        ("ulb_num_labels=45", "ulb_num_labels: 45 is not a multiple of num_classes 10"),
+        (
+            "algorithm=fixmach",
+            "algorithm: unknown name 'fixmach'; did you mean 'fixmatch'? (--set)",
+        ),
+        ("algorithm=zzzz", "algorithm: unknown name 'zzzz'; write one of adamatch, comatch,"),
+        ("algorithm=3", "algorithm: unknown name 3"),
+        ("algorithm=[1]", "algorithm: unknown name a list"),
+        ("dataset=CIFAR_10", "dataset: unknown name 'CIFAR_10'; did you mean 'cifar10'?"),
+        ("dataset=ag_news", "dataset: 'ag_news' is text or audio; dnll train is for images"),
+        ("net=wrn_28_3", "net: "),
+        ("net_right=wrn_28_3", "net_right: "),
+        ("net=bert_base_cased", "net: 'bert_base_cased' is for text or audio; dnll train is for"),
+        ("net_from_name=true", "net_from_name: torchvision's nets do not run here"),
+        ("imb_algorithm=abc", "imb_algorithm: dnll train does not run these"),
+        ("zzzzzzzzz=3", "zzzzzzzzz: unknown key; none has a name like it, so remove it (--set)"),
+        ("num_negative=3", "num_negative: unknown key; did you mean 'num_negatives'? (--set)"),
+        ("lr", "--set 'lr': write key=value"),
+        ("=3", "--set '=3': write key=value"),
+        ("resume=true", "--set resume: dnll train decides this itself; give --resume instead"),
+        ("gpu=0", "--set gpu: dnll train decides this itself; give --set device=cuda instead"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_says_how_to_mend_it(error, override, expected):
+    assert error(DUAL, override).startswith(expected)
+
+
+def test_an_error_in_the_file_names_file_and_line(error, folder):
+    place = f"({folder / 'c.yaml'} line 8)"
+    assert error({**FIXMATCH, "lr": "abc"}).endswith(f"got 'abc' {place}")
+    config = "\n".join([as_yaml(FIXMATCH), "batchsize: 3"])
+    assert error(config) == (
+        f"batchsize: unknown key; did you mean 'batch_size'? ({folder / 'c.yaml'} line 9)"
+    )
+    assert error(FIXMATCH, seed=-1).endswith("got -1 (--seed)")
+    assert error({"epoch": 3}).endswith(
+        "num_train_iter: 20 is not a multiple of epoch 3; write 18 or 21 (default)"
+    )
+
+
+def test_a_missing_config_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        settings.resolve(tmp_path / "none.yaml")
+
+
+# ---- what depends on the algorithm and the data set ----
+
+
+def test_num_negatives_default_follows_the_classes(resolve):
+    assert resolve(DUAL).num_negatives == 2
+    assert resolve({**DUAL, "num_negatives": 9}).num_negatives == 9
+    two_classes = {**DUAL, "num_classes": 2}
+    assert resolve(two_classes).num_negatives == 1
+    assert resolve(two_classes).origins["num_negatives"] == "default"
+
+
+def test_negative_source_depends_on_the_algorithm(resolve, error):
+    teacher = {**DUAL, "algorithm": "dnll_meanteacher"}
+    assert resolve(teacher, "negative_source=student").negative_source == "student"
+    assert "takes auto, student or teacher" in error(teacher, "negative_source=other")
+
+
+def test_keys_that_a_run_does_not_read_are_accepted_with_a_note(resolve):
+    unread = {"clip": 0.0, "use_epass": True, "p_cutoff": "abc", "abc_p_cutoff": 1, "max_length": 5}
+    got = resolve({**DUAL, **unread, "roles": "alternate"})
+    assert got.notes == (
+        "clip, max_length, use_epass: accepted, but nothing reads it",
+        "abc_p_cutoff, p_cutoff: accepted, but dnll_dual does not read it",
+    )
+    assert got.roles == "alternate"
+    assert not unread.keys() & got.values.keys()
+    fixmatch = resolve({**DUAL, "roles": "alternate", "num_negatives": 99}, "algorithm=fixmatch")
+    assert fixmatch.notes == ("num_negatives, roles: accepted, but fixmatch does not read it",)
+    assert fixmatch.p_cutoff == 0.95
+
+
+def test_keys_of_resuming_and_devices_are_ignored_in_the_file(resolve):
+    got = resolve({**FIXMATCH, **dict.fromkeys(keys_toolbox.IGNORED, "[any thing]")})
+    assert got.notes == ()
+    assert not got.values.keys() & keys_toolbox.IGNORED.keys()
+
+
+@pytest.mark.parametrize("key", keys_toolbox.IGNORED)
+def test_keys_of_resuming_and_devices_are_errors_on_the_command_line(error, key):
+    assert error(FIXMATCH, f"{key}=1").startswith(f"--set {key}: dnll train decides this itself; ")
+
+
+def test_an_argument_that_an_algorithm_reads_undeclared_is_noticed():
+    class Reads:
+        def set_model(self):
+            return self.args.use_epass
+
+    class ReadsNot:
+        def set_model(self):
+            return self.args.net
+
+    assert keys_toolbox._reads(Reads, "use_epass")
+    assert not keys_toolbox._reads(ReadsNot, "use_epass")
+
+
+@pytest.mark.parametrize("imbalanced", [{"lb_imb_ratio": 10}, {"dataset": "semi_aves"}])
+def test_labels_need_not_be_shared_evenly_where_they_are_not_drawn_so(resolve, imbalanced):
+    assert resolve({**FIXMATCH, **imbalanced, "num_labels": 45}).num_labels == 45
+
+
+def test_folders_of_images_say_themselves_how_many_classes_they_have(resolve, monkeypatch):
+    monkeypatch.setattr("dnll_plugin.datasets.DATASETS", {"imagefolder": None})
+    got = resolve({**DUAL, "dataset": "imagefolder", "num_labels": 7, "num_negatives": 12})
+    assert got.num_negatives == 12
+    assert resolve({**DUAL, "dataset": "imagefolder"}).num_negatives is None
+
+
+def test_more_labels_than_images_is_an_error_that_names_the_line(resolve, folder):
+    got = resolve(FIXMATCH)
+    got.check_label_count(40)
+    with pytest.raises(InputError, match="num_labels: 40 is more than the 39 training images") as e:
+        got.check_label_count(39)
+    assert str(e.value).endswith(f"({folder / 'c.yaml'} line 4)")
+
+
+# ---- tables ----
+
+
+def test_every_row_has_a_default_in_its_range_and_a_meaning():
+    for group in (keys.RunKeys, keys.MethodKeys, keys_toolbox.ToolboxKeys):
+        defaults = {name: field.default for name, field in group.model_fields.items()}
+        assert dict(group(**defaults)) == defaults
+        for field in group.model_fields.values():
+            assert field.description
+            assert keys.range_in_words(field)
+
+
+def test_markdown_table_has_a_row_a_key():
+    table = keys.markdown_table("method").splitlines()
+    assert table[0] == "| key | default | range | meaning |"
+    assert len(table) == 2 + len(keys.MethodKeys.model_fields)
+    assert any(
+        row.startswith("| `stable_threshold` | 0.8 | a number from 0 to 1 |") for row in table
+    )
+    assert "| `strict_images` | false | true or false |" in keys.markdown_table("run")
+
+
+@pytest.mark.parametrize("algorithm", ["dnll_dual", "dnll_meanteacher"])
+def test_our_algorithms_declare_the_keys_of_the_table_with_its_defaults(algorithm):
+    rows = {**keys.MethodKeys.model_fields, **keys.RunKeys.model_fields}
+    for name, argument in keys_toolbox.algorithm_arguments()[algorithm].items():
+        assert argument.default == rows[name].default, name
+
+
+def test_every_key_of_the_method_is_declared_by_an_algorithm():
+    arguments = keys_toolbox.algorithm_arguments()
+    assert keys.MethodKeys.model_fields.keys() <= (
+        arguments["dnll_dual"].keys() | arguments["dnll_meanteacher"].keys()
+    )
+
+
+def test_negative_sources_are_those_of_the_algorithms():
+    from semilearn.algorithms import name2alg
+
+    for algorithm, choices in keys_checks.NEGATIVE_SOURCES.items():
+        assert set(choices) == {"auto", *name2alg[algorithm].negative_sources}
+
+
+def test_namespace_has_everything_that_the_toolbox_reads(resolve):
+    root = Path(importlib.util.find_spec("semilearn").origin).parent
+    files = [*root.glob("core/**/*.py"), *root.glob("datasets/cv_datasets/*.py")]
+    read = {key for file in files for key in attributes_of_args(file)}
+    set_by_the_toolbox = {"ulb_dest_len", "lb_dest_len", "__dict__"}
+    namespace = resolve(FIXMATCH).namespace()
+    assert len(read) > 40
+    assert {key for key in read - set_by_the_toolbox if not hasattr(namespace, key)} == set()
+    assert (namespace.resume, namespace.distributed, namespace.gpu) == (False, False, None)
+
+
+@pytest.mark.parametrize("algorithm", ["fixmatch", "flexmatch", "dnll_dual", "dnll_meanteacher"])
+def test_namespace_has_the_arguments_of_the_algorithm(resolve, algorithm):
+    namespace = resolve({**FIXMATCH, "algorithm": algorithm}).namespace()
+    assert vars(namespace).keys() >= keys_toolbox.algorithm_arguments()[algorithm].keys()
+    assert namespace.algorithm == algorithm
+
+
+def attributes_of_args(file):
+    """The names read as ``args.name`` or ``….args.name`` in a source file."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            owner = node.value
+            if getattr(owner, "id", None) == "args" or getattr(owner, "attr", None) == "args":
+                yield node.attr
+
+
+# ---- anything at all ----
+
+ANY_KEY = st.sampled_from(
+    sorted(
+        {*keys.MethodKeys.model_fields, *keys.RunKeys.model_fields, "T", "clip", "nonsense"}
+        | keys_toolbox.ToolboxKeys.model_fields.keys() - {"algorithm", "net", "dataset"}
+    )
+)
+ANY_VALUE = st.one_of(
+    st.integers(-3, 50).map(str),
+    st.floats(-2, 2).map(str),
+    st.sampled_from(
+        ["true", "None", "null", "''", "[1]", "{}", "auto", "other", "kl", "x y", "1e9"]
+    ),
+    st.text(max_size=8),
+)
+
+
+@given(overrides=st.lists(st.tuples(ANY_KEY, ANY_VALUE), max_size=6))
+@hypothesis_settings(max_examples=150)
+def test_any_overrides_give_settings_that_can_be_written_and_read_or_one_line(folder, overrides):
+    (folder / "fuzz.yaml").write_text(as_yaml(DUAL))
+    try:
+        got = settings.resolve(folder / "fuzz.yaml", [f"{key}={text}" for key, text in overrides])
+    except InputError as error:
+        message = str(error)
+    else:
+        message = "fine"
+        got.dump(folder / "dump.yaml")
+        assert settings.resolve(folder / "dump.yaml").values == got.values
+    assert len(message.splitlines()) == 1
