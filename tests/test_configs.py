@@ -1,0 +1,121 @@
+"""The shipped configs, and the toolbox's own, against the checked settings."""
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from dnll_plugin.commands import settings
+from dnll_plugin.commands.keys_toolbox import IGNORED, UNREAD, algorithm_arguments
+from dnll_plugin.errors import InputError
+
+FOLDER = Path(__file__).parent.parent / "config"
+CONFIGS = {file.stem: file for file in sorted(FOLDER.glob("*.yaml"))}
+CHECKOUT = os.environ.get("USB_CHECKOUT")
+
+# the keys of the toolbox's config/classic_cv/fixmatch/fixmatch_cifar10_40_0.yaml
+TOOLBOX_KEYS = {
+    *("algorithm", "save_dir", "save_name", "resume", "load_path", "overwrite", "use_tensorboard"),
+    *("use_wandb", "epoch", "num_train_iter", "num_eval_iter", "num_log_iter", "num_labels"),
+    *("batch_size", "eval_batch_size", "hard_label", "T", "p_cutoff", "ulb_loss_ratio", "uratio"),
+    *("ema_m", "crop_ratio", "img_size", "optim", "lr", "momentum", "weight_decay", "layer_decay"),
+    *("amp", "clip", "use_cat", "net", "net_from_name", "data_dir", "dataset", "train_sampler"),
+    *("num_classes", "num_workers", "seed", "world_size", "rank", "multiprocessing_distributed"),
+    *("dist_url", "dist_backend", "gpu"),
+}
+KEYS_OF_FIXMATCH = {"hard_label", "T", "p_cutoff"}
+OF_ONE_RUN = {"algorithm", "save_name", "load_path", "ulb_loss_ratio"}
+
+
+def test_the_promised_configs_are_there():
+    assert CONFIGS.keys() >= {
+        *("dnll_cifar10_40", "dnll_mt_cifar10_40", "dnll_cifar100_400", "dnll_digits_20"),
+        *("fixmatch_cifar10_40", "flexmatch_cifar10_40"),
+    }
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_config_resolves_and_holds_no_key_of_another_algorithm(name):
+    got = settings.resolve(CONFIGS[name])
+    assert got.notes == ("clip: accepted, but nothing reads it",)
+    assert got.save_name == name
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_config_has_a_comment_on_top_and_one_unindented_key_a_line(name):
+    first, *lines = CONFIGS[name].read_text(encoding="utf-8").splitlines()
+    assert first.startswith("# ")
+    assert [line for line in lines if not re.fullmatch(r"\w+: \S+", line)] == []
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_config_writes_out_the_keys_of_the_toolbox(name):
+    written = settings.read_yaml(CONFIGS[name])
+    assert written.keys() >= TOOLBOX_KEYS - KEYS_OF_FIXMATCH
+    assert written["load_path"] == f"{written['save_dir']}/{name}/latest_model.pth"
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_toolbox_reads_the_same_values(name):
+    from semilearn.core.utils import over_write_args_from_file
+
+    namespace = argparse.Namespace()
+    over_write_args_from_file(namespace, str(CONFIGS[name]))
+    assert vars(namespace) == settings.read_yaml(CONFIGS[name])
+
+
+@pytest.mark.parametrize("baseline", ["fixmatch", "flexmatch"])
+def test_a_baseline_differs_only_in_what_is_its_own(baseline):
+    dual = settings.read_yaml(CONFIGS["dnll_cifar10_40"])
+    other = settings.read_yaml(CONFIGS[f"{baseline}_cifar10_40"])
+    arguments = algorithm_arguments()
+    own = OF_ONE_RUN | arguments["dnll_dual"].keys() | arguments[baseline].keys()
+    assert {key: value for key, value in dual.items() if key not in own} == {
+        key: value for key, value in other.items() if key not in own
+    }
+
+
+def test_the_demo_is_small_and_its_ramps_end_within_it():
+    demo = settings.resolve(CONFIGS["dnll_digits_20"])
+    assert (demo.net, demo.dataset, demo.device, demo.num_workers) == ("cnn3", "digits", "cpu", 0)
+    ramps = (demo.consistency_rampup, demo.stabilization_rampup, demo.negative_rampup)
+    assert max(ramps) <= demo.epoch
+    assert demo.batch_size * (1 + demo.uratio) * demo.num_train_iter <= 100_000
+
+
+@pytest.mark.skipif(CHECKOUT is None, reason="set USB_CHECKOUT to a checkout of the toolbox")
+def test_every_published_image_config_resolves():
+    root = Path(str(CHECKOUT)) / "config"
+    files = [file for group in ("classic_cv", "usb_cv") for file in root.glob(f"{group}/**/*.yaml")]
+    wrong = {file: message for file in files if (message := problem_of(file)) is not None}
+    # one config of the newest commit holds a merge conflict
+    assert all("is not valid YAML" in message for message in wrong.values()), wrong
+    assert len(wrong) <= 1
+    assert len(files) > 300
+
+
+@pytest.mark.skipif(CHECKOUT is None, reason="set USB_CHECKOUT to a checkout of the toolbox")
+def test_the_published_configs_hold_every_key_that_ours_write_out():
+    template = Path(str(CHECKOUT)) / "config/classic_cv/fixmatch/fixmatch_cifar10_40_0.yaml"
+    assert settings.read_yaml(template).keys() == TOOLBOX_KEYS
+    ours = settings.read_yaml(CONFIGS["fixmatch_cifar10_40"])
+    own = {"save_name", "load_path"}
+    assert {
+        key: value for key, value in settings.read_yaml(template).items() if key not in own
+    } == {key: value for key, value in ours.items() if key not in own}
+
+
+def problem_of(file):
+    """Why a published config does not resolve, with the algorithm replaced where it is unknown."""
+    try:
+        written = settings.read_yaml(file)
+        known = written["algorithm"] in algorithm_arguments()
+        got = settings.resolve(file, () if known else ["algorithm=fixmatch"])
+    except InputError as error:
+        return str(error)
+    unexplained = written.keys() - got.values.keys() - IGNORED.keys()
+    noted = {word for note in got.notes for word in re.findall(r"\w+", note)}
+    return None if unexplained <= noted | UNREAD else f"lost {unexplained}"
