@@ -4,7 +4,7 @@ from pathlib import Path
 
 import matplotlib
 
-from dnll_plugin.hooks import metrics
+from dnll_plugin.hooks.records import Record, read
 
 matplotlib.use("Agg")  # before pyplot: no display is needed, or touched where there is one
 
@@ -21,7 +21,7 @@ def draw_curves(metrics_file: Path, picture: Path) -> None:
         metrics_file: The records.
         picture: The file to write.
     """
-    records = metrics.read(metrics_file)
+    records = read(metrics_file)
     figure, (errors, losses, rows) = plt.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
     for name in _names(records, "eval/", "-acc"):
         steps, accuracy = curve(records, name)
@@ -40,13 +40,13 @@ def draw_curves(metrics_file: Path, picture: Path) -> None:
     plt.close(figure)
 
 
-def curve(records: list[metrics.Record], name: str) -> Curve:
+def curve(records: list[Record], name: str) -> Curve:
     """Steps and values of one metric, where it was recorded and finite."""
     found = [record for record in records if record.get(name) is not None]
     return [record["step"] for record in found], [record[name] for record in found]  # type: ignore
 
 
-def _names(records: list[metrics.Record], prefix: str, *suffixes: str) -> list[str]:
+def _names(records: list[Record], prefix: str, *suffixes: str) -> list[str]:
     names = dict.fromkeys(name for record in records for name in record)
     return [name for name in names if name.startswith(prefix) and name.endswith(suffixes)]
 

@@ -11,7 +11,7 @@ import torch
 
 from dnll_plugin.commands.run_folder import RunFolder
 from dnll_plugin.commands.settings import Settings
-from dnll_plugin.hooks import metrics
+from dnll_plugin.hooks.records import Record, read
 
 PACKAGES = ("dnll-plugin", "semilearn", "torch", "torchvision", "timm", "numpy")
 
@@ -23,7 +23,7 @@ def write_result(
     result = {
         **{name: settings[name] for name in ("algorithm", "dataset", "num_labels", "seed")},
         "iterations": algorithm.it,
-        **error_rates(metrics.read(folder.metrics)),
+        **error_rates(read(folder.metrics)),
         "seconds": seconds,
         "device": device_name(device),
         "peak_memory_mb": peak_memory_mb(device),
@@ -37,7 +37,7 @@ def write_result(
     return result
 
 
-def error_rates(records: list[metrics.Record]) -> dict[str, float]:
+def error_rates(records: list[Record]) -> dict[str, float]:
     """Error rates in percent of the last evaluation, and the best of all.
 
     Args:

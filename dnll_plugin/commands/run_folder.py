@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox import checkpoint
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class RunFolder:
 
     def holds_run(self) -> bool:
         """Whether a run was started here, finished or not."""
+        from dnll_plugin.toolbox import checkpoint  # with it torch, which no other question needs
+
         files = (self.config, self.metrics, self.result, self.path / checkpoint.LATEST)
         return any(file.exists() for file in files)
 

@@ -9,8 +9,7 @@ from semilearn.core.hooks import Hook
 from torch.utils.tensorboard import SummaryWriter
 
 from dnll_plugin.hooks.monitor import is_log_step
-
-Record = dict[str, float | int | None]
+from dnll_plugin.hooks.records import Record, truncate
 
 
 class MetricsHook(Hook):
@@ -57,24 +56,3 @@ def number(value: Any) -> float | int | None:
     """A scalar as a plain number; None for one that is not finite, which JSON does not know."""
     value = value.item() if hasattr(value, "item") else value
     return value if math.isfinite(value) else None
-
-
-def read(path: Path) -> list[Record]:
-    """Reads the records of ``metrics.jsonl``; a last line that was cut off is left out."""
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return records
-
-
-def truncate(path: Path, step: int) -> None:
-    """Drops the records after ``step``: those of work that no checkpoint holds."""
-    kept = [record for record in read(path) if int(record["step"] or 0) <= step]
-    temporary = path.with_name(f"{path.name}.writing")
-    temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-    temporary.replace(path)
