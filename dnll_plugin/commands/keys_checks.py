@@ -79,7 +79,7 @@ def check_net(values: Values) -> Problem:
         try:
             find_builder(name)
         except InputError as error:
-            return key, str(error)
+            return key, str(error).removeprefix("net: ")
     return None
 
 
@@ -133,7 +133,7 @@ def check_momentum(values: Values) -> Problem:
 
 def check_num_negatives(values: Values) -> Problem:
     number, classes = values.get("num_negatives"), values["num_classes"]
-    if number is None or values["dataset"] in COUNTED_SETS or number < classes:
+    if number is None or number < classes:
         return None
     highest = classes - 1
     return "num_negatives", f"must be from 1 to {highest} with {classes} classes, got {number}"

@@ -22,7 +22,7 @@ from dnll_plugin.commands.keys_toolbox import (
 )
 from dnll_plugin.errors import InputError
 
-DEFAULT, FILE, COMMAND_LINE = "default", "file", "command line"
+DEFAULT, FILE, COMMAND_LINE, DATA = "default", "file", "command line", "data"
 
 
 class Given(NamedTuple):
@@ -39,7 +39,7 @@ class Settings:
 
     Attributes:
         values: each key that the run reads; the types are those of the key tables.
-        origins: of each key: ``default``, ``file`` or ``command line``.
+        origins: of each key: ``default``, ``file``, ``command line`` or ``data``.
         notes: one line each, about keys that were accepted although the run does not read them.
         places: of each key that was given: file and line, or the option; for messages.
     """
@@ -103,6 +103,7 @@ def resolve(
     """
     options = {"data_dir": data_dir, "save_dir": save_dir, "save_name": save_name, "seed": seed}
     given = {**_in_file(config_file), **_in_overrides(overrides), **_in_options(options)}
+    given |= facts_of_data(given)
     algorithm = _algorithm(given)
     read = {key: given[key] for key in given if key in keys_of(algorithm).model_fields}
     unread = [key for key in given if key not in read]
@@ -114,6 +115,33 @@ def resolve(
     origins = {key: read[key].origin if key in read else DEFAULT for key in values}
     places = {key: read[key].place for key in read}
     return Settings(values, origins, _notes(algorithm, unread), places)
+
+
+def facts_of_data(given: Mapping[str, Given]) -> dict[str, Given]:
+    """What the folders of own images decide, whatever the file says.
+
+    Returns:
+        ``num_classes``, and ``num_labels`` where the folders hold labeled images apart from the
+        unlabeled ones; nothing for any other data set.
+
+    Raises:
+        InputError: the folders are wrong, or the command line contradicts them.
+    """
+    if "dataset" not in given or given["dataset"].value not in COUNTED_SETS:
+        return {}
+    from dnll_plugin.datasets.folders import folder_facts
+
+    default = ToolboxKeys.model_fields["data_dir"].default
+    data_dir = given["data_dir"].value if "data_dir" in given else default
+    classes, labels = folder_facts(str(data_dir))
+    place = f"the folders in {data_dir}"
+    facts = {"num_classes": Given(len(classes), DATA, place)}
+    if labels is not None:
+        facts["num_labels"] = Given(labels, DATA, place)
+    for key, (value, _, _) in facts.items():
+        if key in given and given[key].origin == COMMAND_LINE and given[key].value != value:
+            raise _error(key, f"{place} say {value}; leave it out", given[key].place)
+    return facts
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
@@ -196,8 +224,7 @@ def _derived(values: Mapping[str, Any]) -> dict[str, Any]:
     derived: dict[str, Any] = {}
     if values["save_name"] is None:
         derived["save_name"] = f"{values['algorithm']}_{values['dataset']}"
-    classes_are_known = values["dataset"] not in COUNTED_SETS
-    if values.get("num_negatives", 0) is None and classes_are_known:
+    if values.get("num_negatives", 0) is None:
         derived["num_negatives"] = min(2, values["num_classes"] - 1)
     return derived
 

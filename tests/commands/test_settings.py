@@ -194,8 +194,8 @@ def test_values_are_read_as_their_writer_meant_them(resolve, key, written, value
         ("algorithm=[1]", "algorithm: unknown name a list"),
         ("dataset=CIFAR_10", "dataset: unknown name 'CIFAR_10'; did you mean 'cifar10'?"),
         ("dataset=ag_news", "dataset: 'ag_news' is text or audio; dnll train is for images"),
-        ("net=wrn_28_3", "net: "),
-        ("net_right=wrn_28_3", "net_right: "),
+        ("net=wrn_28_3", "net: there is no net 'wrn_28_3'; write wrn_28_8 or wrn_28_2 or"),
+        ("net_right=wrn_28_3", "net_right: there is no net 'wrn_28_3'; write "),
         ("net=bert_base_cased", "net: 'bert_base_cased' is for text or audio; dnll train is for"),
         ("net_from_name=true", "net_from_name: torchvision's nets do not run here"),
         ("imb_algorithm=abc", "imb_algorithm: dnll train does not run these"),
@@ -289,11 +289,44 @@ def test_labels_need_not_be_shared_evenly_where_they_are_not_drawn_so(resolve, i
     assert resolve({**FIXMATCH, **imbalanced, "num_labels": 45}).num_labels == 45
 
 
-def test_folders_of_images_say_themselves_how_many_classes_they_have(resolve, monkeypatch):
-    monkeypatch.setattr("dnll_plugin.datasets.DATASETS", {"imagefolder": None})
-    got = resolve({**DUAL, "dataset": "imagefolder", "num_labels": 7, "num_negatives": 12})
-    assert got.num_negatives == 12
-    assert resolve({**DUAL, "dataset": "imagefolder"}).num_negatives is None
+def image_folders(root, *layout):
+    """Folders with empty image files, as ``labeled/cat/0.png``; nothing opens them."""
+    for name in layout:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+OWN = {**DUAL, "dataset": "imagefolder"}
+
+
+def test_folders_of_images_say_themselves_how_many_classes_and_labels_there_are(resolve, tmp_path):
+    image_folders(tmp_path, "labeled/cat/0.png", "labeled/cat/1.png", "labeled/dog/0.png")
+    got = resolve(OWN, data_dir=tmp_path)
+    assert (got.num_classes, got.num_labels, got.num_negatives) == (2, 3, 1)
+    assert (got.origins["num_classes"], got.origins["num_labels"]) == ("data", "data")
+
+
+def test_folders_where_every_image_has_its_label_leave_their_number_to_the_config(
+    resolve, tmp_path
+):
+    image_folders(tmp_path, *(f"train/{name}/0.png" for name in "abc"))
+    got = resolve({**OWN, "num_labels": 3}, data_dir=tmp_path)
+    assert (got.num_classes, got.num_labels) == (3, 3)
+
+
+def test_the_command_line_cannot_contradict_the_folders(resolve, error, tmp_path):
+    image_folders(tmp_path, "labeled/cat/0.png", "labeled/dog/0.png")
+    assert resolve(OWN, "num_classes=2", data_dir=tmp_path).num_classes == 2
+    message = error(OWN, "num_classes=3", data_dir=tmp_path)
+    assert message.startswith("num_classes: the folders in ")
+    assert "say 2" in message
+
+
+def test_negatives_are_checked_against_the_classes_of_the_folders(error, tmp_path):
+    image_folders(tmp_path, "labeled/cat/0.png", "labeled/dog/0.png")
+    message = error({**OWN, "num_negatives": 2}, data_dir=tmp_path)
+    assert message.startswith("num_negatives: must be from 1 to 1 with 2 classes")
 
 
 def test_more_labels_than_images_is_an_error_that_names_the_line(resolve, folder):
