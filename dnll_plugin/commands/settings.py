@@ -127,7 +127,8 @@ def facts_of_data(given: Mapping[str, Given]) -> dict[str, Given]:
     Raises:
         InputError: the folders are wrong, or the command line contradicts them.
     """
-    if "dataset" not in given or given["dataset"].value not in COUNTED_SETS:
+    name = given["dataset"].value if "dataset" in given else None
+    if not isinstance(name, str) or name not in COUNTED_SETS:
         return {}
     from dnll_plugin.datasets.folders import folder_facts
 

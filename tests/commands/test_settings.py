@@ -193,6 +193,7 @@ def test_values_are_read_as_their_writer_meant_them(resolve, key, written, value
         ("algorithm=3", "algorithm: unknown name 3"),
         ("algorithm=[1]", "algorithm: unknown name a list"),
         ("dataset=CIFAR_10", "dataset: unknown name 'CIFAR_10'; did you mean 'cifar10'?"),
+        ("dataset=[1]", "dataset: must be text, got a list (--set)"),
         ("dataset=ag_news", "dataset: 'ag_news' is text or audio; dnll train is for images"),
         ("net=wrn_28_3", "net: there is no net 'wrn_28_3'; write wrn_28_8 or wrn_28_2 or"),
         ("net_right=wrn_28_3", "net_right: there is no net 'wrn_28_3'; write "),
