@@ -1,0 +1,183 @@
+"""The convolutional networks of the DNLL paper: CNN-13 (CIFAR-10, SVHN) and CNN-3 (MNIST)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from dnll_plugin.errors import InputError
+from dnll_plugin.nets.pair import set_input_noise
+
+
+class ConvBlock(nn.Sequential):
+    """Weight-normalised convolution, batch norm, LeakyReLU; keeps the resolution by default."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, padding: int = 1
+    ) -> None:
+        conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding)
+        super().__init__(
+            OrderedDict(
+                conv=weight_norm(conv),
+                norm=nn.BatchNorm2d(out_channels),
+                act=nn.LeakyReLU(0.1),
+            )
+        )
+
+
+class TwoHeadCNN(nn.Module):
+    """Stages of convolutions, an average over positions, and two linear heads.
+
+    The class head learns from labels, the consistency head from everything else, so that the pull
+    of wrong targets does not reach the classifier directly.
+
+    Args:
+        stages: The convolutional trunk, each stage a sequence of layers.
+        num_features: Channels that the trunk ends with.
+        num_classes: Outputs of each head.
+        input_noise: Standard deviation of the Gaussian noise on the images, in training only.
+    """
+
+    min_size = 1
+
+    def __init__(
+        self, stages: list[nn.Sequential], num_features: int, num_classes: int, input_noise: float
+    ) -> None:
+        super().__init__()
+        self.stages = nn.Sequential(*stages)
+        self.classifier = weight_norm(nn.Linear(num_features, num_classes))
+        self.consistency = weight_norm(nn.Linear(num_features, num_classes))
+        self.num_features = num_features
+        set_input_noise(self, input_noise)
+
+    def forward(self, x: Tensor, only_fc: bool = False, only_feat: bool = False) -> Any:
+        """The toolbox's net interface.
+
+        Args:
+            x: Images (N, 3, H, W), or with ``only_fc`` features (N, F).
+            only_fc: Apply the class head to features.
+            only_feat: Return the features.
+
+        Returns:
+            ``{"logits": (N, K), "logits_cons": (N, K), "feat": (N, F)}``, or the class logits, or
+            the features.
+
+        Raises:
+            InputError: The images are too small for the network's poolings.
+        """
+        if only_fc:
+            return self.classifier(x)
+        feat = self.extract(x)
+        if only_feat:
+            return feat
+        return {
+            "logits": self.classifier(feat),
+            "logits_cons": self.consistency(feat),
+            "feat": feat,
+        }
+
+    def extract(self, x: Tensor) -> Tensor:
+        """Features (N, F) of images (N, 3, H, W)."""
+        if min(x.shape[-2:]) < self.min_size:
+            raise InputError(
+                f"img_size: {type(self).__name__} needs images of at least {self.min_size} pixels "
+                f"a side, got {x.shape[-2]}x{x.shape[-1]}; raise img_size or choose another net"
+            )
+        return self.pool(self.stages(x), image_size=x.shape[-1])
+
+    def pool(self, maps: Tensor, image_size: int) -> Tensor:
+        """Average the final maps (N, F, h, w) over all positions."""
+        return maps.mean(dim=(2, 3))
+
+    def group_matcher(self, coarse: bool = False, prefix: str = "") -> dict[str, str]:
+        """Layer groups for layer-wise learning rate decay; the heads are the last group."""
+        return {"stages": rf"^{prefix}stages\.(\d+)" + ("" if coarse else r"\.(\d+)")}
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of the batch norm parameters and the biases."""
+        return {n for n, _ in self.named_parameters() if ".norm." in n or n.endswith(".bias")}
+
+
+class CNN13(TwoHeadCNN):
+    """The 13-layer network of Mean Teacher, Temporal Ensembling and DNLL, with two heads.
+
+    Args:
+        num_classes: Number of classes.
+        input_noise: Standard deviation of the noise on the images in training.
+    """
+
+    min_size = 12
+
+    def __init__(self, num_classes: int, input_noise: float = 0.0) -> None:
+        stages = [
+            nn.Sequential(ConvBlock(3, 128), ConvBlock(128, 128), ConvBlock(128, 128), *_shrink()),
+            nn.Sequential(
+                ConvBlock(128, 256), ConvBlock(256, 256), ConvBlock(256, 256), *_shrink()
+            ),
+            nn.Sequential(
+                ConvBlock(256, 512, padding=0),
+                ConvBlock(512, 256, kernel_size=1, padding=0),
+                ConvBlock(256, 128, kernel_size=1, padding=0),
+            ),
+        ]
+        super().__init__(stages, 128, num_classes, input_noise)
+
+
+class CNN3(TwoHeadCNN):
+    """The 3-layer network that DNLL uses on MNIST, with two heads.
+
+    Args:
+        num_classes: Number of classes.
+        input_noise: Standard deviation of the noise on the images in training.
+    """
+
+    min_size = 4
+
+    def __init__(self, num_classes: int, input_noise: float = 0.15) -> None:
+        stages = [
+            nn.Sequential(ConvBlock(3, 16), nn.MaxPool2d(2)),
+            nn.Sequential(ConvBlock(16, 32), *_shrink()),
+            nn.Sequential(ConvBlock(32, 32)),
+        ]
+        super().__init__(stages, 32, num_classes, input_noise)
+
+    def pool(self, maps: Tensor, image_size: int) -> Tensor:
+        """Average the final maps; of 28-pixel images only the upper left 6x6 of 7x7 positions.
+
+        The published network slides a 6x6 average with stride 2, which fits into 7x7 just once.
+        """
+        return super().pool(maps[..., :6, :6] if image_size == 28 else maps, image_size)
+
+
+def _shrink() -> tuple[nn.Module, nn.Module]:
+    return nn.MaxPool2d(2), nn.Dropout(0.5)
+
+
+def cnn13(
+    num_classes: int,
+    pretrained: bool = False,
+    pretrained_path: str | None = None,
+    input_noise: float = 0.0,
+) -> CNN13:
+    """Build :class:`CNN13`. There are no pretrained weights."""
+    _refuse_pretrained("cnn13", pretrained)
+    return CNN13(num_classes, input_noise)
+
+
+def cnn3(
+    num_classes: int,
+    pretrained: bool = False,
+    pretrained_path: str | None = None,
+    input_noise: float = 0.15,
+) -> CNN3:
+    """Build :class:`CNN3`. There are no pretrained weights."""
+    _refuse_pretrained("cnn3", pretrained)
+    return CNN3(num_classes, input_noise)
+
+
+def _refuse_pretrained(name: str, pretrained: bool) -> None:
+    if pretrained:
+        raise InputError(f"use_pretrain: {name} has no pretrained weights; set it to False")

@@ -1,0 +1,128 @@
+"""CNN-13 and CNN-3."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from dnll_plugin.errors import InputError
+from dnll_plugin.nets.cnn import cnn3, cnn13
+
+SIZES = {cnn3: (28, 32, 8), cnn13: (32, 28, 12)}
+CASES = [(builder, size) for builder, sizes in SIZES.items() for size in sizes]
+
+
+@pytest.mark.parametrize(("builder", "size"), CASES)
+def test_two_heads_on_shared_features(builder, size):
+    net = builder(num_classes=7).eval()
+    out = net(torch.randn(2, 3, size, size))
+    assert set(out) == {"logits", "logits_cons", "feat"}
+    assert out["logits"].shape == out["logits_cons"].shape == (2, 7)
+    assert out["feat"].shape == (2, net.num_features)
+    assert not torch.equal(out["logits"], out["logits_cons"])
+
+
+@pytest.mark.parametrize("builder", [cnn3, cnn13])
+def test_class_head_applies_to_the_features_alone(builder):
+    net = builder(num_classes=7).eval()
+    x = torch.randn(2, 3, 32, 32)
+    feat = net(x, only_feat=True)
+    assert torch.equal(net(feat, only_fc=True), net(x)["logits"])
+
+
+@pytest.mark.parametrize(("builder", "count"), [(cnn13, 3_127_208), (cnn3, 15_256)])
+def test_as_many_parameters_as_the_published_network(builder, count):
+    # Counted on the authors' modules, 10 classes.
+    assert sum(p.numel() for p in builder(num_classes=10).parameters()) == count
+
+
+@pytest.mark.parametrize(("builder", "size"), [(cnn3, 28), (cnn13, 32)])
+def test_pools_like_the_published_network_at_its_own_size(builder, size):
+    net = builder(num_classes=7).eval()
+    x = torch.randn(2, 3, size, size)
+    published = F.avg_pool2d(net.stages(x), kernel_size=6, stride=2).flatten(1)
+    torch.testing.assert_close(net(x, only_feat=True), published)
+
+
+@pytest.mark.parametrize(("builder", "size"), [(cnn3, 29), (cnn3, 32), (cnn13, 28)])
+def test_pools_globally_at_other_sizes(builder, size):
+    net = builder(num_classes=7).eval()
+    x = torch.randn(2, 3, size, size)
+    torch.testing.assert_close(net(x, only_feat=True), net.stages(x).mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize("builder", [cnn3, cnn13])
+def test_smallest_image_and_below(builder):
+    net = builder(num_classes=7).eval()
+    assert net(torch.randn(2, 3, net.min_size, net.min_size))["logits"].isfinite().all()
+    too_small = net.min_size - 1
+    with pytest.raises(InputError, match=f"img_size.*at least {net.min_size}.*{too_small}"):
+        net(torch.randn(2, 3, too_small, too_small))
+
+
+def noise_of(net, x):
+    """What the net added to its input on the way into the first layer."""
+    seen = []
+    handle = net.stages.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    net(x)
+    handle.remove()
+    return seen[0] - x
+
+
+def test_published_default_noise():
+    x = torch.zeros(4, 3, 28, 28)
+    assert noise_of(cnn3(num_classes=7).train(), x).std().item() == pytest.approx(0.15, rel=0.05)
+    assert noise_of(cnn13(num_classes=7).train(), x).count_nonzero() == 0
+
+
+@pytest.mark.parametrize("builder", [cnn3, cnn13])
+def test_noise_is_a_setting_and_for_training_only(builder):
+    net = builder(num_classes=7, input_noise=0.4)
+    x = torch.zeros(4, 3, 28, 28)
+    for each in (net, copy.deepcopy(net)):
+        assert noise_of(each.train(), x).std().item() == pytest.approx(0.4, rel=0.05)
+        assert noise_of(each.eval(), x).count_nonzero() == 0
+
+
+def test_there_are_no_pretrained_weights():
+    with pytest.raises(InputError, match="use_pretrain: cnn13"):
+        cnn13(num_classes=7, pretrained=True)
+
+
+@pytest.mark.parametrize("builder", [cnn3, cnn13])
+def test_every_parameter_learns(builder):
+    net = builder(num_classes=7)
+    out = net(torch.randn(2, 3, 32, 32))
+    (out["logits"] + out["logits_cons"]).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in weights(net))
+
+
+def weights(net):
+    """Parameters but the biases before a batch norm, which has no use for them."""
+    return [p for name, p in net.named_parameters() if not name.endswith("conv.bias")]
+
+
+@pytest.mark.parametrize(("builder", "layers"), [(cnn3, 4), (cnn13, 10)])
+def test_layer_decay_grows_towards_the_heads(builder, layers):
+    from semilearn.core.utils import get_optimizer
+
+    net = builder(num_classes=7)
+    optimizer = get_optimizer(net, "SGD", lr=1.0, weight_decay=0.1, layer_decay=0.5)
+    rates = {p: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert set(rates) == set(net.parameters())
+    assert sorted(set(rates.values())) == [0.5**i for i in reversed(range(layers))]
+    assert {rates[p] for head in (net.classifier, net.consistency) for p in head.parameters()} == {
+        1.0
+    }
+
+
+def test_norms_and_biases_do_not_decay():
+    from semilearn.core.utils import get_optimizer
+
+    net = cnn13(num_classes=7)
+    optimizer = get_optimizer(net, "SGD", lr=1.0, weight_decay=0.1)
+    names = {p: name for name, p in net.named_parameters()}
+    kept = {names[p] for g in optimizer.param_groups if not g["weight_decay"] for p in g["params"]}
+    assert kept == net.no_weight_decay()
+    assert all(".norm." in name or name.endswith(".bias") for name in kept)
