@@ -33,6 +33,11 @@ COMMANDS = (
         "train", "train one algorithm on one data set, from a config", "dnll_plugin.commands.train"
     ),
     Command(
+        "compare",
+        "train several algorithms with several seeds and report how they compare",
+        "dnll_plugin.commands.compare",
+    ),
+    Command(
         "doctor",
         "say what is installed, what does not work together and how to mend it",
         "dnll_plugin.commands.doctor",

@@ -1,0 +1,123 @@
+"""Shows how the runs of a comparison get on: one line a run, live on a terminal."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from dnll_plugin.commands.comparison.planning import Run
+from dnll_plugin.commands.comparison.running import Failure
+from dnll_plugin.hooks import records
+
+LIVE_SECONDS, LINE_SECONDS = 1.0, 60.0
+"""How often the display is renewed: on a terminal, and elsewhere."""
+
+TAIL_BYTES = 2**15
+
+
+class Display:
+    """Tells on the console what happens to the runs, and how far they are.
+
+    Args:
+        runs: all of them, in the order of the display.
+        console: a live table if it is a terminal, else plain lines.
+    """
+
+    def __init__(self, runs: Sequence[Run], console: Console) -> None:
+        self.runs = runs
+        self.console = console
+        self.states = {run.name: "kept" if run.folder.is_finished() else "waiting" for run in runs}
+        self.looked_at = time.monotonic()
+        self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+
+    def __enter__(self) -> "Display":
+        for run in self.runs:
+            if self.states[run.name] == "kept" and self.live is None:
+                self._say(f"{run.name}: finished already, kept")
+        if self.live is not None:
+            self.live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.live is not None:
+            self.live.update(self.table(), refresh=True)
+            self.live.stop()
+
+    def started(self, run: Run) -> None:
+        self.states[run.name] = "running"
+        if self.live is None:
+            self._say(f"{run.name}: started")
+
+    def ended(self, run: Run, failure: Failure | None) -> None:
+        self.states[run.name] = "finished" if failure is None else failure.reason
+        if self.live is None:
+            end = f"finished, {_at(run)}" if failure is None else f"{failure.reason}, {_at(run)}"
+            self._say(f"{run.name}: {end}")
+
+    def look(self) -> None:
+        """Renews the display if it is time to."""
+        pause = LINE_SECONDS if self.live is None else LIVE_SECONDS
+        if time.monotonic() - self.looked_at < pause:
+            return
+        self.looked_at = time.monotonic()
+        if self.live is not None:
+            self.live.update(self.table(), refresh=True)
+            return
+        for run in self.runs:
+            if self.states[run.name] == "running":
+                self._say(f"{run.name}: {_at(run)}")
+
+    def table(self) -> Table:
+        """One line a run: name, bar, step, last error, state."""
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for title in ("run", "", "step", "error", "state"):
+            table.add_column(title, justify="right" if title in ("step", "error") else "left")
+        for run in self.runs:
+            step, error = progress(run.folder.metrics)
+            table.add_row(
+                run.name,
+                ProgressBar(total=run.iterations, completed=step, width=24),
+                f"{step}/{run.iterations}",
+                "" if error is None else f"{error:.2f}%",
+                self.states[run.name],
+            )
+        return table
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def progress(metrics: Path) -> tuple[int, float | None]:
+    """The last step in ``metrics.jsonl``, and the last error rate in percent.
+
+    Only the end of the file is read: this is asked all the time.
+    """
+    step, error = 0, None
+    for record in _last_records(metrics):
+        step = int(record.get("step") or 0)
+        accuracy = record.get("eval/top-1-acc")
+        error = error if accuracy is None else 100.0 * (1.0 - accuracy)
+    return step, error
+
+
+def _last_records(metrics: Path) -> list[records.Record]:
+    try:
+        with metrics.open("rb") as file:
+            skipped = max(0, metrics.stat().st_size - TAIL_BYTES)
+            file.seek(skipped)
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return []
+    # the first line of the rest may be the end of one, the last one the beginning
+    return [json.loads(line) for line in lines[bool(skipped) : -1]]
+
+
+def _at(run: Run) -> str:
+    step, error = progress(run.folder.metrics)
+    reached = f"step {step}/{run.iterations}"
+    return reached if error is None else f"{reached}, error {error:.2f}%"

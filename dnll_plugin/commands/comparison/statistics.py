@@ -1,0 +1,161 @@
+"""The numbers of a comparison: means, deviations, paired differences with their intervals."""
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from dnll_plugin.commands.comparison.planning import Run
+from dnll_plugin.hooks import records
+
+CONFIDENCE = 0.95
+
+BySeed = Mapping[int, float]
+"""A value of each seed."""
+
+Curve = list[tuple[int, float]]
+"""Steps with the error rate, in percent, of each evaluation."""
+
+
+class Spread(NamedTuple):
+    """Mean, and standard deviation with n - 1 (None of a single value)."""
+
+    mean: float
+    deviation: float | None
+
+
+class Difference(NamedTuple):
+    """Mean of paired differences, and half the width of its interval (None of a single pair)."""
+
+    mean: float
+    half_width: float | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.half_width is not None and abs(self.mean) > self.half_width
+
+
+@dataclass(frozen=True)
+class Model:
+    """What can be used after a run: the single net, or the ensemble of a pair, over the seeds.
+
+    Attributes:
+        name: as in the tables.
+        algorithm: that trained it.
+        nets: passes that a prediction takes.
+        final, best: error rates in percent, by seed.
+        curves: by seed.
+        seconds_per_step: by seed; evaluation and saving included.
+        updates: in words, those that each submodel got.
+    """
+
+    name: str
+    algorithm: str
+    nets: int
+    final: BySeed
+    best: BySeed
+    curves: Mapping[int, Curve]
+    seconds_per_step: BySeed
+    updates: str
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and standard deviation.
+
+    Args:
+        values: at least one.
+    """
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return Spread(statistics.fmean(values), deviation)
+
+
+def paired_difference(values: BySeed, baseline: BySeed) -> Difference | None:
+    """Mean of ``values - baseline`` over the seeds of both, with its 95% interval (Student's t).
+
+    Returns:
+        None if they have no seed in common.
+    """
+    differences = [values[seed] - baseline[seed] for seed in values if seed in baseline]
+    if not differences:
+        return None
+    mean, deviation = spread(differences)
+    if deviation is None:
+        return Difference(mean, None)
+    number = len(differences)
+    return Difference(mean, t_quantile(number - 1) * deviation / math.sqrt(number))
+
+
+def t_quantile(degrees: int) -> float:
+    """Student's t that |t| stays below with probability `CONFIDENCE`."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+
+
+def read_result(run: Run) -> dict[str, Any] | None:
+    """``result.json`` of a run, None if it is not finished."""
+    if not run.folder.is_finished():
+        return None
+    result: dict[str, Any] = json.loads(run.folder.result.read_text(encoding="utf-8"))
+    return result
+
+
+def models_of(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -> list[Model]:
+    """The models that the finished runs of an algorithm trained.
+
+    Args:
+        runs: those of one algorithm.
+        results: of the finished runs, by the run's name.
+
+    Returns:
+        The single net (of a pair: the mean of its two submodels) and, of a pair, the ensemble.
+    """
+    done = {run.seed: run for run in runs if run.name in results}
+    if not done:
+        return []
+    found = {seed: results[run.name] for seed, run in done.items()}
+    first = next(iter(found.values()))
+    is_pair = "ensemble_error_rate" in first
+
+    def model(name: str, nets: int, metric: str, final_key: str) -> Model:
+        curves = {seed: error_curve(run, metric) for seed, run in done.items()}
+        return Model(
+            name=name,
+            algorithm=runs[0].algorithm,
+            nets=nets,
+            final={seed: result[final_key] for seed, result in found.items()},
+            best={seed: min(error for _, error in curves[seed]) for seed in found},
+            curves=curves,
+            seconds_per_step={seed: r["seconds"] / r["iterations"] for seed, r in found.items()},
+            updates=updates_in_words(first),
+        )
+
+    algorithm = runs[0].algorithm
+    name = f"{algorithm}, one submodel" if is_pair else algorithm
+    models = [model(name, 1, "eval/top-1-acc", "error_rate")]
+    if is_pair:
+        models.append(
+            model(f"{algorithm}, ensemble", 2, "eval/ensemble-acc", "ensemble_error_rate")
+        )
+    return models
+
+
+def error_curve(run: Run, metric: str) -> Curve:
+    """Error rates of a run, in percent, at each evaluation."""
+    return [
+        (int(record["step"] or 0), 100.0 * (1.0 - accuracy))
+        for record in records.read(run.folder.metrics)
+        if (accuracy := record.get(metric)) is not None
+    ]
+
+
+def updates_in_words(result: Mapping[str, Any]) -> str:
+    """The updates that each submodel got: one number, or one a submodel where they differ."""
+    updates = result.get("updates", {"": result["iterations"]})
+    numbers = set(updates.values())
+    if len(numbers) == 1:
+        return f"{numbers.pop():,}"
+    return ", ".join(f"{name} {number:,}" for name, number in updates.items())
