@@ -31,8 +31,9 @@ def register() -> None:
         return
     _registered = True
     try:
+        changes.make_changes(before_import=True)
         import_module("semilearn.core")
-        changes.make_changes()
+        changes.make_changes(before_import=False)
         for module in ALGORITHM_MODULES:
             import_module(module)
     except BaseException:
@@ -42,7 +43,7 @@ def register() -> None:
 
 def register_with_toolbox() -> None:
     """Registers now if the toolbox is imported, else as soon as it is."""
-    if changes.is_imported():
+    if "semilearn" in sys.modules:
         register()
     elif not any(isinstance(finder, _ToolboxFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _ToolboxFinder())
