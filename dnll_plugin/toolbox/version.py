@@ -9,6 +9,8 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from dnll_plugin.toolbox.block import without_block
+
 WHEEL = "a8ec1d7"
 NEWEST = "1ef4cbe"
 
@@ -69,7 +71,9 @@ def find_toolbox() -> Path | None:
 
 
 def identify(folder: Path) -> ToolboxVersion:
-    """Tells the toolbox's version by the content of its files; line endings do not matter.
+    """Tells the toolbox's version by the content of its files.
+
+    Line endings do not matter, nor does the block that registers the plugin in a checkout.
 
     Args:
         folder: the package's folder (``<checkout>/semilearn`` or the one in ``site-packages``).
@@ -95,7 +99,7 @@ def _digest(folder: Path) -> str:
     """One number for the names and the content of all Python files below a folder."""
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.py"), key=lambda file: file.relative_to(folder).as_posix()):
-        content = file.read_bytes().replace(b"\r\n", b"\n")
+        content = without_block(file.read_bytes()).replace(b"\r\n", b"\n")
         digest.update(f"{file.relative_to(folder).as_posix()} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
