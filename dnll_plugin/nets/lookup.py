@@ -1,0 +1,60 @@
+"""Names of nets: those of this package, of timm and of the toolbox."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+
+from dnll_plugin.errors import InputError
+from dnll_plugin.nets.cnn import cnn3, cnn13
+from dnll_plugin.nets.pair import NetBuilder, pair_builder
+
+_CNNS: dict[str, NetBuilder] = {"cnn13": cnn13, "cnn3": cnn3}
+
+
+def find_builder(name: str) -> NetBuilder:
+    """Find the builder of the net that a config calls ``name``.
+
+    Args:
+        name: ``cnn13`` or ``cnn3``; ``timm_<model>``, or ``timm_<model>@<size>`` for images of
+            that many pixels a side; a net of the toolbox such as ``wrn_28_2``; and of any two of
+            these a pair, ``dual_<net>`` or ``dual_<left>+<right>``.
+
+    Raises:
+        InputError: There is no such net; the message names the nearest ones.
+    """
+    if name in _CNNS:
+        return _CNNS[name]
+    if name.startswith("dual_"):
+        left, _, right = name.removeprefix("dual_").partition("+")
+        return pair_builder(find_builder(left), find_builder(right or left))
+    if name.startswith("timm_"):
+        from dnll_plugin.nets.timm_net import timm_builder
+
+        return timm_builder(name.removeprefix("timm_"))
+    toolbox_nets = _toolbox_nets()
+    if name in toolbox_nets:
+        return toolbox_nets[name]
+    raise InputError(f"net: there is no net {name!r}; {_advice(name, [*_CNNS, *toolbox_nets])}")
+
+
+def _toolbox_nets() -> dict[str, NetBuilder]:
+    # Not getattr: the toolbox's module asks `find_builder` for the names that it lacks.
+    members = vars(importlib.import_module("semilearn.nets"))
+    return {
+        name: member
+        for name, member in members.items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    }
+
+
+def _advice(name: str, known: list[str]) -> str:
+    import timm
+
+    candidates = known + [f"timm_{model}" for model in timm.list_models()]
+    nearest = difflib.get_close_matches(name, candidates, n=3)
+    return "write " + (
+        " or ".join(nearest)
+        or "cnn13, cnn3, wrn_28_2, timm_<model>, timm_<model>@<size> or dual_<one of these>"
+    )
