@@ -1,5 +1,6 @@
 """DNLL-Dual: two submodels that tell each other which classes an image does not belong to."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -222,14 +223,23 @@ class DNLLDual(DNLLBase):
             for side in SIDES:
                 predicted[side].append(output[f"logits_{side}"].argmax(dim=1).cpu())
 
+        loader, targets = self.loader_dict[eval_dest], []
+
+        def recorded() -> Iterator[dict[str, Tensor]]:
+            for data in loader:
+                targets.append(data["y_lb"])
+                yield data
+
         handle = self.model.register_forward_hook(record)
+        self.loader_dict[eval_dest] = recorded()
         try:
             eval_dict = super().evaluate(eval_dest, out_key, return_logits)
         finally:
+            self.loader_dict[eval_dest] = loader
             handle.remove()
-        targets = torch.as_tensor(self.loader_dict[eval_dest].dataset.targets)
         accuracy = {
-            side: (torch.cat(predicted[side]) == targets).double().mean().item() for side in SIDES
+            side: (torch.cat(predicted[side]) == torch.cat(targets)).double().mean().item()
+            for side in SIDES
         }
         eval_dict[f"{eval_dest}/ensemble-acc"] = eval_dict[f"{eval_dest}/top-1-acc"]
         eval_dict[f"{eval_dest}/top-1-acc"] = (accuracy["left"] + accuracy["right"]) / 2

@@ -45,7 +45,8 @@ class MonitorHook(Hook):
             label is known), 0-dim tensors.
         """
         if self.hidden_labels is None:
-            targets = algorithm.dataset_dict["train_ulb"].targets
+            dataset = algorithm.loader_dict["train_ulb"].dataset
+            targets = [-1] * len(dataset) if dataset.targets is None else dataset.targets
             self.hidden_labels = torch.as_tensor(targets, device=idx_ulb.device)
         ratio = learns.float().mean()
         return {

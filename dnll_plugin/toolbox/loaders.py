@@ -56,6 +56,7 @@ class SeededDataset(Dataset):
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
+        self.targets = dataset.targets
 
     def __getitems__(self, batch: SeededBatch) -> list[Any]:
         seed, indices = batch
