@@ -29,6 +29,10 @@ class RunFolder:
         return self.path / "curves.png"
 
     @property
+    def classes(self) -> Path:
+        return self.path / "classes.json"
+
+    @property
     def result(self) -> Path:
         return self.path / "result.json"
 

@@ -1,6 +1,7 @@
 """Builds an algorithm of the toolbox for a run: data, nets, device, loaders, hooks."""
 
 import argparse
+import json
 import os
 import random
 import traceback
@@ -65,6 +66,7 @@ def build_algorithm(
         device.type, enabled=args.amp and device.type == "cuda"
     )
     store_split(algorithm, folder / "split.npz")
+    store_classes(algorithm, folder / "classes.json")
     remove_hooks(algorithm, HOOKS_OF_TRAIN_PY)
     make_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
     return algorithm
@@ -87,6 +89,13 @@ def store_split(algorithm: Any, file: Path) -> None:
         np.savez(file, labeled=split.labeled, unlabeled=split.unlabeled)
     elif hasattr(labeled, "indices"):
         np.savez(file, labeled=labeled.indices, unlabeled=unlabeled.indices)
+
+
+def store_classes(algorithm: Any, file: Path) -> None:
+    """Stores the names of the classes in the order of the labels, where the data set knows them."""
+    classes = getattr(algorithm.dataset_dict["train_lb"], "classes", None)
+    if classes is not None:
+        file.write_text(json.dumps(list(classes)) + "\n", encoding="utf-8")
 
 
 def seed_everything(seed: int) -> None:
