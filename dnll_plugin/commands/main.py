@@ -38,6 +38,11 @@ COMMANDS = (
         "dnll_plugin.commands.compare",
     ),
     Command(
+        "predict",
+        "label images with a trained net, or say what they surely are not",
+        "dnll_plugin.commands.predict",
+    ),
+    Command(
         "doctor",
         "say what is installed, what does not work together and how to mend it",
         "dnll_plugin.commands.doctor",

@@ -1,0 +1,149 @@
+"""``dnll predict``: labels for images, or what they surely are not, from a trained run."""
+
+import argparse
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from dnll_plugin.commands.keys import one_of
+from dnll_plugin.commands.prediction.rows import FORMATS, SEPARATOR
+from dnll_plugin.commands.prediction.run import TrainedRun, read_run
+from dnll_plugin.datasets.folders import image_paths
+from dnll_plugin.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of ``dnll predict``."""
+    parser.add_argument("--run", required=True, metavar="DIR", help="run folder of dnll train")
+    parser.add_argument("--images", required=True, metavar="DIR", help="folder of images")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="what to write, .csv or .jsonl by its ending"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=0.9,
+        metavar="P",
+        help="confidence below which classes are listed that an image surely is not (0.9)",
+    )
+    parser.add_argument(
+        "--submodel",
+        metavar="NAME",
+        help="ensemble (default), left or right of a pair; teacher (default) or student",
+    )
+    parser.add_argument(
+        "--montage", metavar="FILE", help="picture of the most and the least confident images"
+    )
+    parser.add_argument("--batch_size", type=int, default=256, metavar="N", help="images a batch")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Predicts, and returns the exit code.
+
+    Raises:
+        InputError: If an option, the run folder or the images are wrong.
+    """
+    logging.captureWarnings(True)
+    check_numbers(options.threshold, options.batch_size)
+    out = output("--out", options.out, tuple(FORMATS), options.overwrite)
+    montage = None
+    if options.montage is not None:
+        montage = output("--montage", options.montage, (".png",), options.overwrite)
+    trained = read_run(Path(options.run))
+    check_names(out, trained.classes)
+    submodel = choose_submodel(options.submodel, trained)
+    root = Path(options.images)
+    files = find_images(root)
+
+    from dnll_plugin.commands.prediction.montage import draw
+    from dnll_plugin.commands.prediction.net import load_net
+    from dnll_plugin.commands.prediction.work import Request, predict, tell
+    from dnll_plugin.toolbox import device as devices
+
+    console = Console()
+    device = devices.choose("auto")
+    net = load_net(trained, submodel, device)
+    console.print(f"{submodel} of {options.run} on {device}: {len(files):,} images")
+    request = Request(root, out, options.threshold, options.batch_size)
+    summary = predict(net, trained, files, request, console)
+    if montage is not None:
+        draw(summary.extremes, root, montage)
+    tell(summary, request, console)
+    return 0
+
+
+def check_numbers(threshold: float, batch_size: int) -> None:
+    """Checks what the parser cannot.
+
+    Raises:
+        InputError: If one of them is out of its range.
+    """
+    if not 0 < threshold <= 1:
+        raise InputError(f"--threshold: must be above 0 and at most 1, got {threshold}")
+    if batch_size < 1:
+        raise InputError(f"--batch_size: must be at least 1, got {batch_size}")
+
+
+def check_names(out: Path, classes: Sequence[str]) -> None:
+    """Checks that the names of the classes can be told apart in the output.
+
+    Raises:
+        InputError: If a name holds what separates names in CSV.
+    """
+    if out.suffix == ".csv" and any(SEPARATOR in name for name in classes):
+        raise InputError(
+            f"--out {out}: the name of a class holds {SEPARATOR!r}, which separates names in CSV; "
+            "write a .jsonl file"
+        )
+
+
+def output(option: str, name: str, endings: Sequence[str], overwrite: bool) -> Path:
+    """The path of a file that may be written.
+
+    Raises:
+        InputError: If it has another ending, is there already, or its folder cannot be written.
+    """
+    file = Path(name)
+    if file.suffix not in endings:
+        raise InputError(f"{option} {file}: must end in {' or '.join(endings)}")
+    if file.is_dir():
+        raise InputError(f"{option} {file}: is a folder; give the name of a file")
+    if file.exists() and not overwrite:
+        raise InputError(f"{option} {file}: exists already; give --overwrite or another name")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        reason = "cannot be written" if file.parent.is_dir() else "does not exist"
+        raise InputError(f"{option} {file}: the folder {file.parent} {reason}")
+    return file
+
+
+def choose_submodel(asked: str | None, run: TrainedRun) -> str:
+    """The submodel to predict with.
+
+    Raises:
+        InputError: If the run has none of that name.
+    """
+    if asked is None:
+        return run.submodels[0]
+    if asked not in run.submodels:
+        raise InputError(
+            f"--submodel: a run of {run.algorithm} has {one_of(run.submodels)}, not {asked!r}"
+        )
+    return asked
+
+
+def find_images(root: Path) -> list[str]:
+    """The images below a folder, relative to it.
+
+    Raises:
+        InputError: If there are none.
+    """
+    if not root.is_dir():
+        raise InputError(f"--images {root}: there is no such folder")
+    files = image_paths(root)
+    if not files:
+        raise InputError(f"--images {root}: holds no images")
+    return files

@@ -1,0 +1,1 @@
+"""What ``dnll predict`` is made of: the trained net, the images, the rows, the picture."""

@@ -1,0 +1,98 @@
+"""What the folder of a run says about the net that it trained."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dnll_plugin.commands.run_folder import RunFolder
+from dnll_plugin.commands.settings import read_yaml
+from dnll_plugin.datasets.class_names import NAMES
+from dnll_plugin.errors import InputError
+
+SUBMODELS = {
+    "dnll_dual": ("ensemble", "left", "right"),
+    "dnll_meanteacher": ("teacher", "student"),
+}
+"""By algorithm, the models that can predict; the first is the default."""
+
+KEYS = ("algorithm", "net", "dataset", "num_classes", "img_size", "crop_ratio")
+"""What a ``config.yaml`` must hold."""
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run that has a checkpoint.
+
+    Attributes:
+        classes: names, in the order of the labels.
+        submodels: what can predict; the first is the default.
+    """
+
+    config_file: Path
+    checkpoint: Path
+    algorithm: str
+    net: str
+    net_right: str | None
+    dataset: str
+    num_classes: int
+    img_size: int
+    crop_ratio: float
+    num_workers: int
+    strict_images: bool
+    classes: tuple[str, ...]
+    submodels: tuple[str, ...]
+
+    @property
+    def is_pair(self) -> bool:
+        return "ensemble" in self.submodels
+
+
+def read_run(path: Path) -> TrainedRun:
+    """Reads a run folder.
+
+    Raises:
+        InputError: it is none, or the run has no checkpoint yet.
+    """
+    from dnll_plugin.toolbox import (
+        checkpoint,
+    )  # with it torch, which a wrong option need not wait for
+
+    folder = RunFolder(path)
+    if not folder.config.is_file():
+        raise InputError(f"--run {path}: not a run folder of dnll train: it has no config.yaml")
+    best = path / checkpoint.BEST
+    if not best.is_file():
+        raise InputError(
+            f"--run {path}: has no checkpoint {best.name}: the run was never evaluated; go on with "
+            "it by dnll train --resume"
+        )
+    config = read_yaml(folder.config)
+    for key in KEYS:
+        if key not in config:
+            raise InputError(f"{folder.config}: {key} is missing; take the file that the run wrote")
+    return TrainedRun(
+        config_file=folder.config,
+        checkpoint=best,
+        **{key: config[key] for key in KEYS},
+        net_right=config.get("net_right"),
+        num_workers=config.get("num_workers", 0),
+        strict_images=config.get("strict_images", False),
+        classes=class_names(folder.classes, config),
+        submodels=SUBMODELS.get(config["algorithm"], ("model",)),
+    )
+
+
+def class_names(file: Path, config: dict[str, Any]) -> tuple[str, ...]:
+    """The names of the classes: the run's own, else those of the data set, else their numbers.
+
+    Raises:
+        InputError: the run's own are not as many as its net has classes.
+    """
+    number = config["num_classes"]
+    if not file.is_file():
+        return tuple(NAMES.get(config["dataset"], [str(label) for label in range(number)]))
+    names = tuple(json.loads(file.read_text(encoding="utf-8")))
+    if len(names) != number:
+        raise InputError(f"{file}: has {len(names)} names, the run {number} classes")
+    return names
