@@ -84,7 +84,7 @@ def load_fitting(model: Any, weights: Weights, source: str) -> None:
     try:
         weights = adapt(weights, model) if adapt else weights
         fitting = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
-    except (AttributeError, IndexError, KeyError, RuntimeError, ValueError):
+    except (AssertionError, AttributeError, LookupError, RuntimeError, ValueError):
         # The filters take for granted that the weights are of their own family of models.
         fitting = {}
     if not fitting:
