@@ -34,6 +34,9 @@ TEXT_AND_AUDIO_NETS = ("bert_", "wave2vecv2_", "hubert_")
 COUNTED_SETS = frozenset(["imagefolder"])
 """Sets whose folders say how many classes and labels there are, whatever the config says."""
 
+WHOLE_SETS = {"digits": 1297, "usps": 7291, "usps2mnist": 7291}
+"""Training images of the sets where all of them, which may all be labeled, share unevenly."""
+
 NEGATIVE_SOURCES = {
     "dnll_dual": ("auto", "other", "self"),
     "dnll_meanteacher": ("auto", "student", "teacher"),
@@ -105,6 +108,8 @@ def check_num_labels(values: Values) -> Problem:
     labels, classes = values["num_labels"], values["num_classes"]
     drawn = values["dataset"] not in FIXED_SETS | COUNTED_SETS
     if not drawn or values["lb_imb_ratio"] != 1 or labels % classes == 0:
+        return None
+    if WHOLE_SETS.get(values["dataset"]) == labels:
         return None
     below = labels // classes * classes
     choices = f"{below} or {below + classes}" if below else f"{classes} or more"

@@ -290,6 +290,12 @@ def test_labels_need_not_be_shared_evenly_where_they_are_not_drawn_so(resolve, i
     assert resolve({**FIXMATCH, **imbalanced, "num_labels": 45}).num_labels == 45
 
 
+def test_a_whole_training_set_may_be_labeled(resolve, error):
+    usps = {**DUAL, "dataset": "usps2mnist", "net": "cnn3"}
+    assert resolve({**usps, "num_labels": 7291}).num_labels == 7291
+    assert "write 7280 or 7290" in error({**usps, "num_labels": 7289})
+
+
 def image_folders(root, *layout):
     """Folders with empty image files, as ``labeled/cat/0.png``; nothing opens them."""
     for name in layout:
