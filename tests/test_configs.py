@@ -1,6 +1,7 @@
 """The shipped configs, and the toolbox's own, against the checked settings."""
 
 import argparse
+import itertools
 import os
 import re
 from pathlib import Path
@@ -29,25 +30,60 @@ KEYS_OF_FIXMATCH = {"hard_label", "T", "p_cutoff"}
 OF_ONE_RUN = {"algorithm", "save_name", "load_path", "ulb_loss_ratio"}
 
 
+@pytest.fixture(scope="module")
+def own_images(tmp_path_factory):
+    """Folders of two classes, whose images nothing opens."""
+    root = tmp_path_factory.mktemp("images")
+    for name in ("labeled/cat/0.png", "labeled/dog/0.png", "unlabeled/0.png"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).touch()
+    return root
+
+
 def test_the_promised_configs_are_there():
     assert CONFIGS.keys() >= {
         *("dnll_cifar10_40", "dnll_mt_cifar10_40", "dnll_cifar100_400", "dnll_digits_20"),
         *("fixmatch_cifar10_40", "flexmatch_cifar10_40"),
+        *("dnll_cifar10_1000_cnn13", "dnll_cifar10_4000_cnn13", "dnll_mt_cifar10_1000_cnn13"),
+        *("dnll_cifar100_10000_cnn13", "dnll_mnist_20", "dnll_usps2mnist", "dnll_images"),
     }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_config_resolves_and_holds_no_key_of_another_algorithm(name):
+@pytest.mark.parametrize(
+    ("name", "unlabeled_images"),
+    [
+        ("dnll_cifar10_1000_cnn13", 49_000),
+        ("dnll_cifar10_4000_cnn13", 46_000),
+        ("dnll_mt_cifar10_1000_cnn13", 49_000),
+        ("dnll_cifar100_10000_cnn13", 40_000),
+        ("dnll_mnist_20", 60_000),
+        ("dnll_usps2mnist", 60_000),
+    ],
+)
+def test_a_protocol_has_the_published_batches_and_schedule(name, unlabeled_images):
     got = settings.resolve(CONFIGS[name])
+    assert (got.batch_size, got.uratio, got.include_lb_to_ulb) == (50, 1, False)
+    assert (got.lr, got.lr_schedule, got.weight_decay) == (0.1, "cosine_to_zero", 1e-4)
+    steps_per_epoch = got.num_train_iter // got.epoch
+    assert (got.epoch, steps_per_epoch * got.batch_size) == (100, unlabeled_images)
+    if got.algorithm == "dnll_dual":
+        assert (got.lb_views, got.roles) == (2, "mutual")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_config_resolves_and_holds_no_key_of_another_algorithm(name, own_images):
+    got = settings.resolve(CONFIGS[name], data_dir=own_images if name == "dnll_images" else None)
     assert got.notes == ("clip: accepted, but nothing reads it",)
     assert got.save_name == name
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_config_has_a_comment_on_top_and_one_unindented_key_a_line(name):
-    first, *lines = CONFIGS[name].read_text(encoding="utf-8").splitlines()
-    assert first.startswith("# ")
-    assert [line for line in lines if not re.fullmatch(r"\w+: \S+", line)] == []
+    lines = CONFIGS[name].read_text(encoding="utf-8").splitlines()
+    comment = list(itertools.takewhile(lambda line: line.startswith("# "), lines))
+    assert comment
+    keys = lines[len(comment) :]
+    assert [line for line in keys if not re.fullmatch(r"\w+: \S+", line)] == []
 
 
 @pytest.mark.parametrize("name", CONFIGS)
