@@ -80,6 +80,10 @@ def plan_registering(checkout: Path, configs: Mapping[str, bytes]) -> Plan:
         ours[name] = digest(wanted)
         if present != wanted:
             plan.edits[path] = wanted
+    for name in recorded.keys() - configs.keys():  # of an older version of the plugin
+        path = checkout / "config" / name
+        if digest(read(path) or b"") == recorded[name]:
+            plan.edits[path] = None
     with_block = block.with_block(content, ours)
     if with_block != content:
         plan.edits[init] = with_block
