@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
     )
     folder = RunFolder(Path(settings["save_dir"]) / settings["save_name"])
-    console = Console()
+    console = Console(file=sys.stdout)  # this one, also while the toolbox's prints are redirected
     if options.resume and folder.is_finished():
         console.print(f"{folder.path}: this run is finished; see {folder.result.name}")
         return 0
@@ -102,6 +103,8 @@ def train(
     settings.dump(folder.config)
     start = checkpoint.latest_whole(folder.path)
     if start is not None:
+        if start.name != checkpoint.LATEST:
+            logger.info(f"{checkpoint.LATEST} is damaged: taking the one before")
         resume_from(start, algorithm, saving)
         logger.info(f"going on from step {algorithm.it} ({start.name})")
     elif resume:
@@ -132,9 +135,9 @@ def check_same_settings(settings: settings_module.Settings, config: Path) -> Non
         InputError: If a setting that matters differs; the message names it.
     """
     before: dict[str, Any] = settings_module.read_yaml(config)
-    for name, value in before.items():
-        if name not in MAY_DIFFER_ON_RESUME and settings[name] != value:
+    for name in ("algorithm", *(before.keys() & settings.values.keys())):
+        if name not in MAY_DIFFER_ON_RESUME and settings[name] != before[name]:
             raise InputError(
-                f"{name}: the run in {config.parent} has {value!r}, not {settings[name]!r}; "
+                f"{name}: the run in {config.parent} has {before[name]!r}, not {settings[name]!r}; "
                 "resume it with its own settings, or give another --save_name"
             )

@@ -77,11 +77,17 @@ def is_whole(path: Path) -> bool:
 
 
 def latest_whole(folder: Path) -> Path | None:
-    """The newest undamaged checkpoint to resume from, or None if the run has none."""
-    for name in (LATEST, PREVIOUS):
-        path = folder / name
-        if path.is_file() and is_whole(path):
+    """The newest undamaged checkpoint to resume from, or None if the run has none.
+
+    Raises:
+        InputError: If there are checkpoints and all are damaged.
+    """
+    there = [folder / name for name in (LATEST, PREVIOUS) if (folder / name).is_file()]
+    for path in there:
+        if is_whole(path):
             return path
+    if there:
+        raise InputError(f"{there[0]}: damaged, and so is the one before; give another --save_name")
     return None
 
 

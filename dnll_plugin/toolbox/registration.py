@@ -58,11 +58,12 @@ class _ToolboxFinder(MetaPathFinder):
         if name != "semilearn":
             return None
         sys.meta_path.remove(self)
-        spec = find_spec(name)
-        if spec is None or spec.loader is None:
+        try:
+            spec = find_spec(name)
+        finally:  # whoever only looks where the toolbox is must not switch registering off
             sys.meta_path.insert(0, self)
-            return spec
-        spec.loader = _RegisteringLoader(spec.loader)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _RegisteringLoader(spec.loader)
         return spec
 
 

@@ -1,0 +1,31 @@
+"""Every image algorithm of the toolbox trains, saves and loads on the CPU under ``dnll train``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from semilearn.algorithms import name2alg
+
+from dnll_plugin.commands.main import main
+
+DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
+TINY = [
+    *("num_train_iter=4", "epoch=2", "num_eval_iter=2", "num_log_iter=2", "batch_size=10"),
+    *("uratio=1", "img_size=8", "eval_batch_size=500", "num_labels=20", "net=cnn3"),
+]
+TEXT_ONLY = {"multimatch": "built on nets with several heads for text"}
+OWN_KEYS = {"dash": ["num_wu_iter=2", "num_wu_eval_iter=1"]}
+
+
+@pytest.mark.parametrize("algorithm", sorted(set(name2alg.keys()) - {"dnll_dual"}))
+def test_trains_saves_and_loads(tmp_path: Path, algorithm: str) -> None:
+    if algorithm in TEXT_ONLY:
+        pytest.skip(f"{algorithm}: {TEXT_ONLY[algorithm]}")
+    command = ["train", "--c", str(DIGITS), "--save_dir", str(tmp_path), "--save_name", "run"]
+    changes = ["--set", *TINY, f"algorithm={algorithm}", *OWN_KEYS.get(algorithm, [])]
+    assert main([*command, *changes]) == 0
+    run = tmp_path / "run"
+    (run / "result.json").unlink()
+    (run / "previous_model.pth").replace(run / "latest_model.pth")
+    assert main([*command, "--resume", *changes]) == 0
+    assert json.loads((run / "result.json").read_text())["iterations"] == 4

@@ -1,0 +1,241 @@
+"""``dnll train`` as a user runs it: what it writes, how it goes on, what it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from dnll_plugin.commands.main import main
+
+CONFIGS = Path(__file__).parents[2] / "config"
+DIGITS = CONFIGS / "dnll_digits_20.yaml"
+SHORT = [
+    "num_train_iter=6",
+    "epoch=3",
+    "num_eval_iter=3",
+    "num_log_iter=2",
+    "batch_size=10",
+    "uratio=1",
+    "img_size=8",
+    "eval_batch_size=500",
+]
+RUN_FILES = {
+    "config.yaml",
+    "log.txt",
+    "metrics.jsonl",
+    "tensorboard",
+    "latest_model.pth",
+    "model_best.pth",
+    "curves.png",
+    "result.json",
+}
+RESULT_KEYS = {
+    "algorithm",
+    "dataset",
+    "num_labels",
+    "seed",
+    "iterations",
+    "error_rate",
+    "best_error_rate",
+    "seconds",
+    "device",
+    "peak_memory_mb",
+    "versions",
+}
+
+
+def train(folder: Path, *changes: str, config: Path = DIGITS, resume: bool = False) -> int:
+    arguments = ["train", "--c", str(config), "--save_dir", str(folder), "--save_name", "run"]
+    return main([*arguments, *["--resume"] * resume, "--set", *SHORT, *changes])
+
+
+def result(folder: Path) -> dict:
+    return json.loads((folder / "run" / "result.json").read_text())
+
+
+def weights(folder: Path, name: str = "latest_model.pth") -> dict[str, torch.Tensor]:
+    state = torch.load(folder / "run" / name, weights_only=True)
+    return {**state["model"], **{f"ema.{key}": value for key, value in state["ema_model"].items()}}
+
+
+def go_back(folder: Path) -> None:
+    """Makes a finished run one that was killed after the checkpoint before the last."""
+    run = folder / "run"
+    (run / "previous_model.pth").replace(run / "latest_model.pth")
+    (run / "result.json").unlink()
+
+
+@pytest.mark.parametrize("algorithm", ["dnll_dual", "dnll_meanteacher"])
+def test_run_writes_its_files(tmp_path: Path, algorithm: str) -> None:
+    assert train(tmp_path, f"algorithm={algorithm}") == 0
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= RUN_FILES
+    found = result(tmp_path)
+    assert found.keys() >= RESULT_KEYS
+    singles = {
+        "dnll_dual": ["left_error_rate", "right_error_rate"],
+        "dnll_meanteacher": ["error_rate"],
+    }[algorithm]
+    mean = sum(found[name] for name in singles) / len(singles)
+    assert found["error_rate"] == pytest.approx(mean)
+    assert ("ensemble_error_rate" in found) == (algorithm == "dnll_dual")
+    assert ("student_error_rate" in found) == (algorithm == "dnll_meanteacher")
+    records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()]
+    assert [record["step"] for record in records] == [2, 3, 4, 6]
+    used = ("util_ratio", "negative_ratio", "negative_acc", "agreement")
+    assert {f"train/{name}" for name in used} <= records[0].keys()
+
+
+def test_finished_run_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(tmp_path) == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    assert train(tmp_path, resume=True) == 0
+    assert train(tmp_path) == 2
+    assert "holds a run" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "changes"),
+    [
+        ("dnll_dual", ["roles=alternate", "lb_views=2", "negative_sampling=without_replacement"]),
+        ("dnll_dual", ["net_right=timm_test_resnet@8", "ulb_views=weak_strong", "num_workers=1"]),
+        ("dnll_meanteacher", ["negative_source=teacher", "use_cat=false"]),
+        ("fixmatch", []),
+        ("flexmatch", []),
+        ("freematch", []),
+        ("softmatch", []),
+        ("meanteacher", []),
+    ],
+)
+def test_resumed_run_equals_an_uninterrupted_one(
+    tmp_path: Path, algorithm: str, changes: list[str]
+) -> None:
+    changes = [f"algorithm={algorithm}", *changes]
+    assert train(tmp_path, *changes) == 0
+    whole, metrics = weights(tmp_path), (tmp_path / "run/metrics.jsonl").read_text()
+    expected = result(tmp_path)
+    go_back(tmp_path)
+    assert train(tmp_path, *changes, resume=True) == 0
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in weights(tmp_path).items())
+    assert (tmp_path / "run/metrics.jsonl").read_text() == metrics
+    timings = {"seconds", "peak_memory_mb"}
+    found = result(tmp_path)
+    assert {k: v for k, v in found.items() if k not in timings} == {
+        k: v for k, v in expected.items() if k not in timings
+    }
+
+
+def test_resume_without_a_checkpoint_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, resume=True) == 0
+    assert "no checkpoint yet" in capsys.readouterr().out
+
+
+def test_damaged_checkpoint_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path) == 0
+    whole = weights(tmp_path)
+    (tmp_path / "run/result.json").unlink()
+    latest = tmp_path / "run/latest_model.pth"
+    content = bytearray(latest.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    latest.write_bytes(content)
+    assert train(tmp_path, resume=True) == 0
+    assert "latest_model.pth is damaged" in " ".join(capsys.readouterr().out.split())
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in weights(tmp_path).items())
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [("lr=0.5", "lr"), ("algorithm=fixmatch", "algorithm"), ("seed=3", "seed")],
+)
+def test_resume_with_other_settings_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, named: str
+) -> None:
+    assert train(tmp_path) == 0
+    go_back(tmp_path)
+    before = (tmp_path / "run/latest_model.pth").read_bytes()
+    assert train(tmp_path, change, resume=True) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"dnll: error: {named}")
+    assert (tmp_path / "run/latest_model.pth").read_bytes() == before
+
+
+def test_checkpoint_is_the_toolboxs(tmp_path: Path) -> None:
+    assert train(tmp_path) == 0
+    state = torch.load(tmp_path / "run/latest_model.pth", weights_only=True)
+    assert {"model", "ema_model", "optimizer", "loss_scaler", "it", "best_it"} <= state.keys()
+    from semilearn.core.utils import get_net_builder
+
+    net = get_net_builder("dual_cnn3", False)(num_classes=10)
+    net.load_state_dict(state["ema_model"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["num_labels=5000"], ["num_labels"]),
+        (["dataset=mnist"], ["MNIST", "train-images-idx3-ubyte"]),
+        (["dataset=cifar10"], ["cifar-10-batches-py", "data_batch_1"]),
+        (["num_classes=7", "num_labels=21"], ["num_classes"]),
+    ],
+)
+def test_wrong_data_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: list[str], words: list[str]
+) -> None:
+    assert train(tmp_path, *changes, f"data_dir={tmp_path}/data") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("dnll: error: ")
+    assert error.count("\n") == 1
+    assert all(word in error for word in words)
+    assert not (tmp_path / "run/config.yaml").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_without_one_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(tmp_path, "device=cuda") == 2
+    assert "device: cuda" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path.chmod(0o500)
+    assert train(tmp_path) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_file_in_place_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").write_text("mine")
+    assert train(tmp_path) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_sigterm_saves_and_resume_goes_on(tmp_path: Path) -> None:
+    changes = ["num_train_iter=2000", "epoch=1000", "num_eval_iter=1000", "num_log_iter=1"]
+    command = [
+        *(sys.executable, "-m", "dnll_plugin", "train", "--c", str(DIGITS)),
+        *("--save_dir", str(tmp_path), "--save_name", "run", "--resume"),
+        *("--set", *SHORT, *changes),
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("step"):
+                process.send_signal(signal.SIGTERM)
+                break
+        process.stdout.read()
+    assert process.returncode == 143
+    state = torch.load(tmp_path / "run/latest_model.pth", weights_only=True)
+    lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    assert len(lines) == state["it"]
+    assert not (tmp_path / "run/result.json").exists()
