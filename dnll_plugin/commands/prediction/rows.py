@@ -47,11 +47,13 @@ def surely_not(probabilities: "Tensor", threshold: float) -> "Tensor":
     Returns:
         Boolean (N, K); never holds the most probable class.
     """
-    ascending, order = probabilities.sort(dim=1, stable=True)
-    within = ascending.cumsum(dim=1) <= 1 - threshold
-    within[:, -1] = False
+    # stable: of equally probable classes argmax takes the first, which stays at the front here
+    descending, order = probabilities.sort(dim=1, descending=True, stable=True)
+    at_most = descending.flip(1).cumsum(dim=1).flip(1)  # of a class and all less probable ones
+    within = at_most <= 1 - threshold
+    within[:, 0] = False
     chosen = within.new_zeros(within.shape).scatter(1, order, within)
-    return chosen & (ascending[:, -1:] < threshold)
+    return chosen & (descending[:, :1] < threshold)
 
 
 def rows_of(
@@ -65,7 +67,7 @@ def rows_of(
         classes: K names.
         threshold: see `surely_not`.
     """
-    confidences, labels = probabilities.max(dim=1)
+    confidences, labels = probabilities.amax(dim=1), probabilities.argmax(dim=1)
     negatives = surely_not(probabilities, threshold)
     return [
         Row(file, classes[label], confidence, tuple(classes[k] for k in row.nonzero().flatten()))

@@ -1,0 +1,231 @@
+"""``dnll predict`` on run folders with untrained nets, the errors, and the files it writes."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dnll_plugin.commands.main import main
+from dnll_plugin.commands.prediction.montage import Extremes
+from dnll_plugin.commands.prediction.net import build_net, load_net, of_the_net
+from dnll_plugin.commands.prediction.rows import Row
+from dnll_plugin.commands.prediction.run import read_run
+from dnll_plugin.toolbox import checkpoint
+
+CONFIG = {
+    **{"algorithm": "dnll_dual", "net": "cnn3", "dataset": "imagefolder", "num_classes": 3},
+    **{"img_size": 8, "crop_ratio": 0.875, "num_workers": 0},
+}
+CLASSES = ["ant", "bee", "cat"]
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """A run folder with random weights; keywords replace settings."""
+
+    def make(classes=CLASSES, **changes):
+        folder = tmp_path / "run"
+        folder.mkdir()
+        config = {**CONFIG, **changes}
+        text = "".join(f"{key}: {value}\n" for key, value in config.items())
+        (folder / "config.yaml").write_text(text)
+        (folder / checkpoint.BEST).touch()
+        if classes is not None:
+            (folder / "classes.json").write_text(json.dumps(classes))
+        nets = [build_net(read_run(folder)).state_dict() for _ in range(2)]
+        checkpoint.write(dict(zip(("model", "ema_model"), nets)), folder / checkpoint.BEST)  # noqa: B905
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Five images in two folders, of several sizes and modes, and one that is none."""
+    root = tmp_path / "images"
+    (root / "more").mkdir(parents=True)
+    noise = np.random.RandomState(0).randint(0, 256, (6, 20, 30, 3), dtype=np.uint8)
+    for index, name in enumerate(["a.png", "b.jpg", "more/c.png", "more/d.bmp"]):
+        Image.fromarray(noise[index]).save(root / name)
+    Image.fromarray(noise[4, :9, :7, 0]).save(root / "gray.png")
+    (root / "bad.png").write_bytes(b"no image")
+    return root
+
+
+def predict(run, images, out, *options):
+    return main(
+        ["predict", "--run", str(run), "--images", str(images), "--out", str(out), *options]
+    )
+
+
+def rows_of(out):
+    with out.open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_image_gets_a_label_and_broken_ones_are_named(make_run, images, tmp_path, capsys):
+    out, montage = tmp_path / "o.csv", tmp_path / "m.png"
+    options = ("--batch_size", "2", "--montage", str(montage), "--threshold", "0.99999")
+    assert predict(make_run(), images, out, *options) == 0
+    rows = rows_of(out)
+    assert [row["file"] for row in rows] == [
+        "a.png",
+        "b.jpg",
+        "gray.png",
+        "more/c.png",
+        "more/d.bmp",
+    ]
+    assert {row["label"] for row in rows} <= set(CLASSES)
+    told = capsys.readouterr().out
+    assert "5 labels in" in told
+    assert "left out 1 that cannot be read:" in told
+    assert "bad.png (cannot identify" in told
+    with Image.open(montage) as picture:
+        assert picture.format == "PNG"
+
+
+def test_strict_images_refuse_a_broken_one(make_run, images, tmp_path, capsys):
+    assert predict(make_run(strict_images=True), images, tmp_path / "o.csv") == 2
+    assert "bad.png" in capsys.readouterr().err
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_batches_do_not_matter_and_json_lines_hold_the_same(make_run, images, tmp_path):
+    run = make_run()
+    for name, size in (("one.csv", "1"), ("all.csv", "9"), ("all.jsonl", "9")):
+        assert predict(run, images, tmp_path / name, "--batch_size", size) == 0
+    assert rows_of(tmp_path / "one.csv") == rows_of(tmp_path / "all.csv")
+    lines = (tmp_path / "all.jsonl").read_text().splitlines()
+    assert [json.loads(line)["label"] for line in lines] == [
+        row["label"] for row in rows_of(tmp_path / "all.csv")
+    ]
+
+
+def test_submodels_of_a_pair(make_run):
+    run = read_run(make_run())
+    x, cpu = torch.randn(2, 3, 8, 8), torch.device("cpu")
+    logits = {name: load_net(run, name, cpu)(x)["logits"] for name in run.submodels}
+    assert list(logits) == ["ensemble", "left", "right"]
+    torch.testing.assert_close(logits["ensemble"], (logits["left"] + logits["right"]) / 2)
+
+
+def test_the_teacher_has_the_averaged_weights_and_the_student_its_own(make_run):
+    run = read_run(make_run(algorithm="dnll_meanteacher"))
+    state = checkpoint.read(run.checkpoint)
+    for name, key in (("teacher", "ema_model"), ("student", "model")):
+        weights = load_net(run, name, torch.device("cpu")).state_dict()
+        assert all(torch.equal(weights[part], state[key][part]) for part in weights)
+
+
+def test_what_an_algorithm_put_around_the_net_is_left_out():
+    weights = {"backbone.fc.weight": torch.ones(1), "head.weight": torch.zeros(1)}
+    assert of_the_net(weights) == {"fc.weight": torch.ones(1)}
+    assert of_the_net({"fc.weight": torch.ones(1)}) == {"fc.weight": torch.ones(1)}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "classes", "named"),
+    [
+        ("digits", None, "9"),
+        ("cifar10", None, "truck"),
+        ("imagefolder", [f"class {k}" for k in range(10)], "class 9"),
+    ],
+)
+def test_classes_have_the_names_of_the_run_or_the_data_set(make_run, dataset, classes, named):
+    run = read_run(make_run(classes, dataset=dataset, num_classes=10))
+    assert run.classes[9] == named
+
+
+def test_the_names_of_the_toolboxs_sets_are_as_many_as_their_classes():
+    from dnll_plugin.datasets.class_names import NAMES
+
+    counts = {name: len(set(names)) for name, names in NAMES.items()}
+    assert counts == {"cifar10": 10, "cifar100": 100, "stl10": 10}
+    assert list(NAMES["cifar100"]) == sorted(NAMES["cifar100"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--threshold", "0"], "--threshold: must be above 0"),
+        (["--batch_size", "0"], "--batch_size: must be at least 1"),
+        (["--out", "o.txt"], "--out o.txt: must end in .csv or .jsonl"),
+        (["--out", "/nowhere/o.csv"], "--out /nowhere/o.csv: the folder /nowhere does not exist"),
+        (["--montage", "m.jpg"], "--montage m.jpg: must end in .png"),
+        (["--submodel", "middle"], "--submodel: a run of dnll_dual has ensemble, left or right"),
+        (["--images", "/nowhere"], "--images /nowhere: there is no such folder"),
+        (["--run", "/nowhere"], "--run /nowhere: not a run folder"),
+    ],
+)
+def test_wrong_options_are_one_line(make_run, images, tmp_path, capsys, options, message):
+    assert predict(make_run(), images, tmp_path / "o.csv", *options) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"dnll: error: {message}")
+
+
+def error_of(capsys, code):
+    assert code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_an_existing_file_is_not_replaced_unless_asked_for(make_run, images, tmp_path, capsys):
+    run, out = make_run(), tmp_path / "o.csv"
+    out.write_text("mine")
+    assert "exists already; give --overwrite" in error_of(capsys, predict(run, images, out))
+    assert out.read_text() == "mine"
+    assert predict(run, images, out, "--overwrite") == 0
+    assert len(rows_of(out)) == 5
+
+
+def test_a_run_without_a_checkpoint(make_run, images, tmp_path, capsys):
+    run = make_run()
+    (run / checkpoint.BEST).unlink()
+    assert "has no checkpoint model_best.pth" in error_of(
+        capsys, predict(run, images, tmp_path / "o.csv")
+    )
+
+
+@pytest.mark.parametrize("change", ["net: cnn13", "num_classes: 4", "algorithm: fixmatch"])
+def test_a_checkpoint_of_another_net(make_run, images, tmp_path, capsys, change):
+    run = make_run(classes=None)
+    key = change.partition(":")[0]
+    lines = (run / "config.yaml").read_text().splitlines()
+    kept = [change if line.startswith(f"{key}:") else line for line in lines]
+    (run / "config.yaml").write_text("\n".join(kept))
+    line = error_of(capsys, predict(run, images, tmp_path / "o.csv"))
+    assert "the checkpoint is of another net than the" in line
+
+
+def test_a_damaged_checkpoint(make_run, images, tmp_path, capsys):
+    run = make_run()
+    (run / checkpoint.BEST).write_bytes(b"damaged")
+    assert "is damaged" in error_of(capsys, predict(run, images, tmp_path / "o.csv"))
+
+
+def test_no_images_and_none_that_can_be_read(make_run, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    run, out = make_run(), tmp_path / "o.csv"
+    assert "holds no images" in error_of(capsys, predict(run, tmp_path / "empty", out))
+    (tmp_path / "empty" / "bad.png").touch()
+    line = error_of(capsys, predict(run, tmp_path / "empty", out))
+    assert "none of the 1 images can be read, as bad.png" in line
+    assert not out.exists()
+
+
+def test_a_class_whose_name_cannot_stand_in_csv(make_run, images, tmp_path, capsys):
+    run = make_run(["ant", "bee;wasp", "cat"])
+    assert "write a .jsonl file" in error_of(capsys, predict(run, images, tmp_path / "o.csv"))
+    assert predict(run, images, tmp_path / "o.jsonl") == 0
+
+
+def test_extremes_keep_the_most_and_the_least_confident():
+    extremes = Extremes(2)
+    rows = [Row(f"{k}", "ant", k / 10, ()) for k in range(6)]
+    extremes.add(rows[:3])
+    extremes.add(rows[3:])
+    assert [row.file for row in extremes.most] == ["5", "4"]
+    assert [row.file for row in extremes.least] == ["0", "1"]
