@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from timm.layers import BlurPool2d, PatchEmbed
+from timm.layers import BlurPool2d
 from torch import nn
 
 from dnll_plugin.errors import InputError
@@ -166,7 +166,7 @@ def _set_strides(model: TimmModel, strides: dict[str, int]) -> None:
             parent, _, leaf = name.rpartition(".")
             setattr(model.get_submodule(parent), leaf, nn.Identity())
     for layer in model.modules():
-        if strides and isinstance(layer, PatchEmbed):
+        if strides and hasattr(layer, "strict_img_size"):
             layer.img_size = None  # it would insist on the size that it was built for
 
 

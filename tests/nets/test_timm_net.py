@@ -29,6 +29,7 @@ SPECS = [
     "resnet10t@32",
     "test_nfnet",
     "vit_tiny_patch16_224@32",
+    "vit_tiny_r_s16_p8_224@32",
     "xcit_nano_12_p16_224@32",
 ]
 
