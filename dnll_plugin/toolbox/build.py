@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from dnll_plugin.datasets.toolbox_files import not_loaded
+from dnll_plugin.errors import InputError
 from dnll_plugin.toolbox import device as devices
 
 HOOKS_OF_TRAIN_PY = ("CheckpointHook", "TimerHook", "LoggingHook", "EvaluationHook")
@@ -51,6 +52,11 @@ def build_algorithm(
         builder = with_input_noise(builder, args.input_noise)
     try:
         algorithm = get_algorithm(args, builder, None, logger)
+    except NotImplementedError as error:
+        raise InputError(
+            f"net: the toolbox's {args.algorithm} does not know how to use {args.net}; "
+            "write wrn_28_2 with img_size: 32"
+        ) from error
     except (OSError, RuntimeError, HTTPException) as error:
         if not is_about_data(error):
             raise

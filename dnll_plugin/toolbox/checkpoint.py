@@ -93,7 +93,8 @@ def latest_whole(folder: Path) -> Path | None:
 
 def random_state() -> dict[str, Any]:
     """The state of every random generator of this process, as tensors and plain numbers."""
-    _, keys, position, has_gauss, cached = np.random.get_state()
+    numpy_state: Any = np.random.get_state()
+    _, keys, position, has_gauss, cached = numpy_state
     version, internal, gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
@@ -120,7 +121,7 @@ def set_random_state(state: Mapping[str, Any]) -> None:
 def plain(value: Any) -> Any:
     """Replaces numpy's arrays and numbers, which a safe load refuses, by torch's and Python's."""
     if isinstance(value, Mapping):
-        return type(value)((key, plain(item)) for key, item in value.items())
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(plain(item) for item in value)
     if isinstance(value, np.ndarray):

@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 TRAIN_LOADERS = ("train_lb", "train_ulb")
 
-SeededBatch = tuple[int, list[int]]
-"""A seed, and the indices of a batch."""
+SeededBatch = list[int]
+"""The seed of a batch, followed by its indices."""
 
 
 class SeededBatches(Sampler[SeededBatch]):
@@ -45,7 +45,7 @@ class SeededBatches(Sampler[SeededBatch]):
         for batch in range(self.skip, len(self)):
             seeds = np.random.SeedSequence((*self.seed, self.epoch, batch))
             first = batch * self.batch_size
-            yield int(seeds.generate_state(1)[0]), indices[first : first + self.batch_size]
+            yield [int(seeds.generate_state(1)[0]), *indices[first : first + self.batch_size]]
 
     def __len__(self) -> int:
         return len(self.sampler) // self.batch_size
@@ -59,7 +59,7 @@ class SeededDataset(Dataset):
         self.targets = dataset.targets
 
     def __getitems__(self, batch: SeededBatch) -> list[Any]:
-        seed, indices = batch
+        seed, *indices = batch
         with seeded(seed):
             return [self.dataset[index] for index in indices]
 

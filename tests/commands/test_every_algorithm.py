@@ -14,7 +14,18 @@ TINY = [
     *("uratio=1", "img_size=8", "eval_batch_size=500", "num_labels=20", "net=cnn3"),
 ]
 TEXT_ONLY = {"multimatch": "built on nets with several heads for text"}
-OWN_KEYS = {"dash": ["num_wu_iter=2", "num_wu_eval_iter=1"]}
+OWN_KEYS = {
+    "dash": ["num_wu_iter=2", "num_wu_eval_iter=1"],
+    "crmatch": ["net=wrn_28_2", "img_size=32", "batch_size=2"],  # all that the toolbox's knows
+}
+
+
+def test_net_that_the_toolboxs_algorithm_does_not_know_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "--c", str(DIGITS), "--save_dir", str(tmp_path), "--save_name", "run"]
+    assert main([*command, "--set", *TINY, "algorithm=crmatch"]) == 2
+    assert capsys.readouterr().err.startswith("dnll: error: net: the toolbox's crmatch")
 
 
 @pytest.mark.parametrize("algorithm", sorted(set(name2alg.keys()) - {"dnll_dual"}))
