@@ -2,8 +2,10 @@
 
 import argparse
 import contextlib
+import re
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -289,3 +291,10 @@ def test_trainer(tmp_path, monkeypatch):
     after = [parameter.detach().cpu() for parameter in algorithm.model.parameters()]
     assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
     assert (tmp_path / config.save_name / "latest_model.pth").is_file()
+
+
+def test_the_page_about_the_toolbox_names_every_change():
+    page = (Path(__file__).parents[2] / "docs" / "toolbox.md").read_text()
+    assert re.findall(r"^\| ([^|]+) \| (?:both|1ef)", page, re.MULTILINE) == [
+        change.name for change in CHANGES
+    ]

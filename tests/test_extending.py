@@ -1,0 +1,36 @@
+"""The examples of docs/extending.md: short, and they run."""
+
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
+
+
+def examples() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_each_is_short():
+    assert len(examples()) == 5
+    for example in examples():
+        assert len([line for line in example.splitlines() if line.strip()]) < 30
+
+
+def test_they_run_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    import semilearn
+    from semilearn.core.utils import ALGORITHMS
+
+    from dnll_plugin.datasets import DATASETS
+
+    # What the examples make known is forgotten after the test.
+    monkeypatch.setattr(semilearn.nets, "perceptron", None, raising=False)
+    monkeypatch.setitem(DATASETS, "brightness", None)
+    monkeypatch.setattr(ALGORITHMS, "_dict", ALGORITHMS._dict.copy())
+    names: dict[str, object] = {}
+    for example in examples():
+        exec(compile(example, str(PAGE), "exec"), names)
+    algorithm = names["algorithm"]
+    assert algorithm.it == algorithm.num_train_iter
+    assert algorithm.best_eval_acc > 0.2  # ten classes
+    assert (tmp_path / "saved_models" / "single" / "latest_model.pth").is_file()
