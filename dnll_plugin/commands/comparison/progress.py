@@ -14,10 +14,13 @@ from dnll_plugin.commands.comparison.planning import Run
 from dnll_plugin.commands.comparison.running import Failure
 from dnll_plugin.hooks import records
 
-LIVE_SECONDS, LINE_SECONDS = 1.0, 60.0
+LIVE_SECONDS, LINE_SECONDS = 2.0, 60.0
 """How often the display is renewed: on a terminal, and elsewhere."""
 
-TAIL_BYTES = 2**15
+TAIL_BYTES = 2**12
+
+Progress = tuple[int, float | None]
+"""The last step, and the last error rate in percent."""
 
 
 class Display:
@@ -32,6 +35,7 @@ class Display:
         self.runs = runs
         self.console = console
         self.states = {run.name: "kept" if run.folder.is_finished() else "waiting" for run in runs}
+        self.reached = {run.name: progress(run.folder.metrics) for run in runs}
         self.looked_at = time.monotonic()
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
@@ -55,9 +59,9 @@ class Display:
 
     def ended(self, run: Run, failure: Failure | None) -> None:
         self.states[run.name] = "finished" if failure is None else failure.reason
+        self._renew(run)
         if self.live is None:
-            end = f"finished, {_at(run)}" if failure is None else f"{failure.reason}, {_at(run)}"
-            self._say(f"{run.name}: {end}")
+            self._say(f"{run.name}: {self.states[run.name]}, {self._at(run)}")
 
     def look(self) -> None:
         """Renews the display if it is time to."""
@@ -65,12 +69,13 @@ class Display:
         if time.monotonic() - self.looked_at < pause:
             return
         self.looked_at = time.monotonic()
-        if self.live is not None:
-            self.live.update(self.table(), refresh=True)
-            return
         for run in self.runs:
             if self.states[run.name] == "running":
-                self._say(f"{run.name}: {_at(run)}")
+                self._renew(run)
+                if self.live is None:
+                    self._say(f"{run.name}: {self._at(run)}")
+        if self.live is not None:
+            self.live.update(self.table(), refresh=True)
 
     def table(self) -> Table:
         """One line a run: name, bar, step, last error, state."""
@@ -78,7 +83,7 @@ class Display:
         for title in ("run", "", "step", "error", "state"):
             table.add_column(title, justify="right" if title in ("step", "error") else "left")
         for run in self.runs:
-            step, error = progress(run.folder.metrics)
+            step, error = self.reached[run.name]
             table.add_row(
                 run.name,
                 ProgressBar(total=run.iterations, completed=step, width=24),
@@ -88,14 +93,24 @@ class Display:
             )
         return table
 
+    def _renew(self, run: Run) -> None:
+        step, error = progress(run.folder.metrics)
+        self.reached[run.name] = step, self.reached[run.name][1] if error is None else error
+
+    def _at(self, run: Run) -> str:
+        step, error = self.reached[run.name]
+        reached = f"step {step}/{run.iterations}"
+        return reached if error is None else f"{reached}, error {error:.2f}%"
+
     def _say(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def progress(metrics: Path) -> tuple[int, float | None]:
-    """The last step in ``metrics.jsonl``, and the last error rate in percent.
+def progress(metrics: Path) -> Progress:
+    """How far a run is, by the end of its ``metrics.jsonl``.
 
-    Only the end of the file is read: this is asked all the time.
+    No more of the file is read, because this is asked all the time; the error is None where that
+    part holds no evaluation.
     """
     step, error = 0, None
     for record in _last_records(metrics):
@@ -115,9 +130,3 @@ def _last_records(metrics: Path) -> list[records.Record]:
         return []
     # the first line of the rest may be the end of one, the last one the beginning
     return [json.loads(line) for line in lines[bool(skipped) : -1]]
-
-
-def _at(run: Run) -> str:
-    step, error = progress(run.folder.metrics)
-    reached = f"step {step}/{run.iterations}"
-    return reached if error is None else f"{reached}, error {error:.2f}%"
