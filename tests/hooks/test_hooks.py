@@ -1,0 +1,98 @@
+"""The hooks that algorithms call, and the records of a run, without a training loop."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from dnll_plugin.hooks import metrics
+from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
+from dnll_plugin.hooks.negative_label import NegativeLabelHook
+from dnll_plugin.hooks.role_swap import RoleSwapHook
+
+ALONE = SimpleNamespace(distributed=False, rank=0, world_size=1)
+
+
+def test_mutual_roles_never_change() -> None:
+    hook = RoleSwapHook("mutual")
+    assert hook.learners(SimpleNamespace(it=7)) == ("left", "right")
+    assert hook.updates(5) == {"left": 5, "right": 5}
+
+
+def test_alternate_roles_swap_every_iteration() -> None:
+    hook = RoleSwapHook("alternate")
+    turns = [hook.learners(SimpleNamespace(it=it)) for it in range(5)]
+    assert turns == [("left",), ("right",), ("left",), ("right",), ("left",)]
+    assert hook.updates(5) == {"left": 3, "right": 2}
+
+
+def test_unknown_roles_are_named() -> None:
+    with pytest.raises(ValueError, match="roles must be 'mutual' or 'alternate', got 'both'"):
+        RoleSwapHook("both")
+
+
+@pytest.mark.parametrize(("classes", "number"), [(2, 1), (3, 2), (100, 2)])
+def test_default_number_of_negatives(classes: int, number: int) -> None:
+    assert NegativeLabelHook(classes, None, "uniform", 0).num_negatives == number
+
+
+@pytest.mark.parametrize("number", [0, 10, -1])
+def test_number_of_negatives_out_of_range(number: int) -> None:
+    with pytest.raises(ValueError, match="num_negatives must be between 1 and 9"):
+        NegativeLabelHook(10, number, "uniform", 0)
+
+
+def test_draws_go_on_from_a_saved_state() -> None:
+    hook, other = (NegativeLabelHook(10, 2, "uniform", seed) for seed in (0, 1))
+    logits = torch.zeros(50, 10)
+    hook.gen_negatives(ALONE, logits)
+    other.load_state_dict(hook.state_dict(), torch.device("cpu"))
+    assert torch.equal(hook.gen_negatives(ALONE, logits), other.gen_negatives(ALONE, logits))
+
+
+def test_draws_leave_the_global_generator_alone() -> None:
+    before = torch.get_rng_state()
+    NegativeLabelHook(10, 2, "uniform", 0).gen_negatives(ALONE, torch.zeros(5, 10))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_count_of_no_rows_does_not_divide_by_zero() -> None:
+    hook = NegativeLabelHook(10, 2, "uniform", 0)
+    assert hook.count_rows(ALONE, torch.zeros(4, dtype=torch.bool)).item() == 1
+
+
+def test_monitor_measures_with_the_hidden_labels() -> None:
+    dataset = SimpleNamespace(targets=[0, 1, 2, 1])
+    loader = SimpleNamespace(dataset=dataset)
+    algorithm = SimpleNamespace(
+        dataset_dict={"train_ulb": dataset}, loader_dict={"train_ulb": loader}
+    )
+    negatives = torch.tensor([[True, False, True], [False, True, False]])
+    seen = MonitorHook().observe(
+        algorithm, torch.tensor([2, 3]), negatives, torch.tensor([True, False])
+    )
+    assert {name: value.item() for name, value in seen.items()} == {
+        "util_ratio": 0.5,
+        "negative_ratio": 0.5,
+        "negative_acc": 0.5,
+    }
+
+
+def test_log_steps() -> None:
+    algorithm = SimpleNamespace(num_log_iter=3, num_eval_iter=5, num_train_iter=11)
+    logged = [it + 1 for it in range(11) if is_log_step(SimpleNamespace(it=it, **vars(algorithm)))]
+    assert logged == [3, 5, 6, 9, 10, 11]
+
+
+def test_records_after_a_step_are_dropped_and_so_is_a_line_cut_off(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.jsonl"
+    file.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
+    metrics.truncate(file, 2)
+    assert file.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_a_number_that_is_not_finite_is_none() -> None:
+    assert metrics.number(torch.tensor(float("nan"))) is None
+    assert metrics.number(torch.tensor(1.5)) == 1.5
+    assert metrics.number(3) == 3
