@@ -23,10 +23,10 @@ class Package(NamedTuple):
 
 
 PACKAGES = (
-    Package("torch", "plugin, toolbox", "2.4"),
+    Package("torch", "plugin, toolbox", "2.6"),
     Package("torchvision", "plugin, toolbox", "0.19"),
     Package("torchaudio", "toolbox"),
-    Package("timm", "plugin, toolbox", "1.0"),
+    Package("timm", "plugin, toolbox", "1.0.11"),
     Package("transformers", "toolbox"),
     Package("numpy", "plugin, toolbox", "1.26"),
     Package("scipy", "plugin, toolbox", "1.11"),
