@@ -104,8 +104,8 @@ def show_status(folder: Path, configs: dict[str, bytes]) -> None:
     show("plugin", [f"registered, {len(recorded)} configs" if registered else "not registered"])
     if registered:
         plan = checkout.plan_registering(folder, configs)
-        old = [os.path.relpath(path, folder) for path in plan.edits]
-        show("note", [f"{name} is missing or old: register again" for name in old])
+        old = ", ".join(os.path.relpath(path, folder) for path in plan.edits)
+        show("note", [f"missing or old, so register again: {old}"] if old else [])
         show("note", plan.notes)
     show("problem", problems(folder) or ["none"])
 

@@ -71,7 +71,7 @@ def test_status_says_what_would_not_work(checkout, capsys, monkeypatch):
     capsys.readouterr()
     assert call("--toolbox", checkout, "--status") == 0
     printed = capsys.readouterr().out
-    assert "note     config/dnll_cifar10_40.yaml is missing or old: register again\n" in printed
+    assert "note     missing or old, so register again: config/dnll_cifar10_40.yaml\n" in printed
     assert "note     config/fixmatch_cifar10_40.yaml differs from the plugin's" in printed
     assert "problem  dnll_plugin is not installed for this Python\n" in printed
     assert "problem  timm is not installed\n" in printed

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,25 @@ def test_without_git(made_up, tmp_path, monkeypatch):
         writer.git(made_up, "status")
 
 
+WITHOUT_PLUGIN = """
+import sys
+sys.modules["dnll_plugin"] = None  # whoever imports it fails
+import torch
+from semilearn.algorithms import name2alg
+from semilearn.core.utils import get_net_builder
+assert {"dnll_dual", "dnll_meanteacher"} <= set(name2alg.keys())
+for name in ("dual_wrn_28_2", "timm_resnet18@32", "dual_timm_resnet18@32"):
+    net = get_net_builder(name, False)(num_classes=10)
+    assert net(torch.zeros(2, 3, 32, 32))["logits"].shape == (2, 10), name
+"""
+
+
+@pytest.mark.slow
 @pytest.mark.skipif("USB_CHECKOUT" not in os.environ, reason="USB_CHECKOUT names no checkout")
 def test_the_real_toolbox(tmp_path):
+    """With the series the toolbox has it all without the plugin, and passes the series' test."""
     check_series(Path(os.environ["USB_CHECKOUT"]), tmp_path, writer.NEWEST)
+    for command in (["-c", WITHOUT_PLUGIN], ["-m", "pytest", "-q", "tests"]):
+        python = [sys.executable, "-W", "ignore", *command]
+        environment = os.environ | {"PYTHONPATH": "."}
+        subprocess.run(python, cwd=tmp_path / "clean", env=environment, check=True)
