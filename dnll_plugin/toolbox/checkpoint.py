@@ -18,11 +18,15 @@ from dnll_plugin.errors import InputError
 LATEST, PREVIOUS, BEST = "latest_model.pth", "previous_model.pth", "model_best.pth"
 
 
+class CheckpointNotWrittenError(RuntimeError):
+    """A checkpoint could not be written; whatever was there before is intact."""
+
+
 def write(state: Mapping[str, Any], path: Path) -> None:
     """Writes a checkpoint so that at any moment ``path`` is the old one or the new one, whole.
 
     Raises:
-        OSError: If it cannot be written (a full disk); the old one is then untouched.
+        CheckpointNotWrittenError: On a full disk, say; the old one is then untouched.
     """
     temporary = path.with_name(f"{path.name}.writing")
     try:
@@ -31,6 +35,11 @@ def write(state: Mapping[str, Any], path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # torch turns a full disk into a RuntimeError
+        temporary.unlink(missing_ok=True)
+        raise CheckpointNotWrittenError(
+            f"{path}: could not be written ({error}); the one before it is intact"
+        ) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

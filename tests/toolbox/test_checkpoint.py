@@ -41,7 +41,7 @@ def test_a_write_that_fails_leaves_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(checkpoint.CheckpointNotWrittenError, match="No space left"):
         checkpoint.write_latest(STATE, tmp_path)
     assert (tmp_path / checkpoint.LATEST).read_bytes() == before
     assert not list(tmp_path.glob("*.writing"))
