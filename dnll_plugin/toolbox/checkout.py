@@ -108,8 +108,11 @@ def plan_removing(checkout: Path, configs: Mapping[str, bytes]) -> Plan:
     if present:
         plan.edits[init] = before + after
     recorded = block.recorded_configs(content)
-    for name in recorded | dict.fromkeys(configs, ""):
-        path = checkout / "config" / name
+    paths = {name: checkout / "config" / name for name in recorded | dict.fromkeys(configs, "")}
+    for path in map(temporary, (init, *paths.values())):
+        if path.exists():
+            plan.edits[path] = None
+    for name, path in paths.items():
         theirs = read(path)
         if theirs is None:
             continue
@@ -152,15 +155,19 @@ def write(path: Path, content: bytes | None) -> None:
     if content is None:
         path.unlink(missing_ok=True)
     elif content != read(path):
-        temporary = path.with_name(f".{path.name}.dnll_plugin")
         try:
-            temporary.write_bytes(content)
+            temporary(path).write_bytes(content)
             if path.exists():
-                shutil.copymode(path, temporary)
-            os.replace(temporary, path)
+                shutil.copymode(path, temporary(path))
+            os.replace(temporary(path), path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            temporary(path).unlink(missing_ok=True)
             raise
+
+
+def temporary(path: Path) -> Path:
+    """Where the new content of a file is written before it takes the file's place."""
+    return path.with_name(f".{path.name}.dnll_plugin")
 
 
 def digest(content: bytes) -> str:

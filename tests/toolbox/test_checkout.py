@@ -174,6 +174,8 @@ def test_a_signal_waits(stand_in, monkeypatch):
 def test_what_a_killed_call_left_behind_is_removed(stand_in):
     before = files(stand_in)
     (stand_in / "config" / "dnll_a.yaml").write_bytes(CONFIGS["dnll_a.yaml"])
+    checkout.temporary(stand_in / "config" / "dnll_b.yaml").write_bytes(b"see")
+    checkout.temporary(stand_in / block.FILE).write_bytes(b"")
     remove(stand_in)
     assert files(stand_in) == before
 
