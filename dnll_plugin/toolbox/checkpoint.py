@@ -38,7 +38,8 @@ def write(state: Mapping[str, Any], path: Path) -> None:
     except (OSError, RuntimeError) as error:  # torch turns a full disk into a RuntimeError
         temporary.unlink(missing_ok=True)
         raise CheckpointNotWrittenError(
-            f"{path}: could not be written ({error}): is the disk full? What was there before is intact"
+            f"{path}: could not be written ({error}): is the disk full? "
+            "What was there before is intact"
         ) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
