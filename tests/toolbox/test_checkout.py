@@ -156,6 +156,15 @@ def test_interrupted_it_is_as_before(stand_in, monkeypatch, action, error, at):
     assert files(stand_in) == before
 
 
+@pytest.fixture
+def _sigint_raises():
+    """A shell's background job, as CI may be, ignores SIGINT; a person's terminal does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_sigint_raises")
 def test_a_signal_waits(stand_in, monkeypatch):
     write, came = checkout.write, []
 
