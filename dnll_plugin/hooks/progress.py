@@ -76,8 +76,9 @@ class ProgressHook(Hook):
         )
         state = losses if self.error is None else f"error {self.error:.2f}%, {losses}"
         width = len(str(algorithm.num_train_iter))
-        self.logger.info(
-            f"step {algorithm.it + 1:{width}d}/{algorithm.num_train_iter}, {rate:.1f} it/s, {state}"
+        self.logger.log(
+            logging.INFO if self.bar is None else logging.DEBUG,  # beside a bar only in the file
+            f"step {algorithm.it + 1:{width}d}/{algorithm.num_train_iter}, {rate:.1f} it/s, {state}",
         )
         if self.bar is not None:
             self.bar.update(self.task, rate=f"{rate:.1f} it/s", state=_short(state))
