@@ -78,7 +78,8 @@ class ProgressHook(Hook):
         width = len(str(algorithm.num_train_iter))
         self.logger.log(
             logging.INFO if self.bar is None else logging.DEBUG,  # beside a bar only in the file
-            f"step {algorithm.it + 1:{width}d}/{algorithm.num_train_iter}, {rate:.1f} it/s, {state}",
+            f"step {algorithm.it + 1:{width}d}/{algorithm.num_train_iter}, "
+            f"{rate:.1f} it/s, {state}",
         )
         if self.bar is not None:
             self.bar.update(self.task, rate=f"{rate:.1f} it/s", state=_short(state))
