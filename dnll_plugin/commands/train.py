@@ -77,6 +77,7 @@ def train(
     """Builds the algorithm, trains it and writes the result; returns the exit code."""
     from dnll_plugin.commands.curves import draw_curves
     from dnll_plugin.commands.result import write_result
+    from dnll_plugin.hooks.finite import FiniteHook
     from dnll_plugin.hooks.metrics import MetricsHook
     from dnll_plugin.hooks.progress import ProgressHook
     from dnll_plugin.toolbox import checkpoint
@@ -97,6 +98,7 @@ def train(
     progress = ProgressHook(console, logger)
     algorithm.register_hook(QuietEvaluationHook(), "EvaluationHook", "HIGH")
     algorithm.register_hook(MetricsHook(folder.path), None, "ABOVE_NORMAL")
+    algorithm.register_hook(FiniteHook(), "FiniteHook", "NORMAL")
     algorithm.register_hook(saving, None, "LOW")
     algorithm.register_hook(progress, None, "LOWEST")
 

@@ -59,6 +59,7 @@ class SavingHook(Hook):
         evaluated = "eval/top-1-acc" in algorithm.log_dict
         if not evaluated and number is None:
             return
+        algorithm.call_hook("check", "FiniteHook")
         state = run_state(algorithm, self.seconds())
         checkpoint.write_latest(state, self.folder)
         if evaluated and algorithm.it == algorithm.best_it:

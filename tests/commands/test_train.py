@@ -218,6 +218,18 @@ def test_file_in_place_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (tmp_path / "run").read_text() == "mine"
 
 
+@pytest.mark.parametrize("algorithm", ["dnll_dual", "fixmatch"])
+def test_bad_numbers_end_the_run_and_spoil_no_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], algorithm: str
+) -> None:
+    assert train(tmp_path, f"algorithm={algorithm}", "lr=1e30") == 1
+    error = capsys.readouterr().err
+    assert "not finite at step" in error
+    assert "lower lr" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run/latest_model.pth").exists()
+
+
 def test_sigterm_saves_and_resume_goes_on(tmp_path: Path) -> None:
     changes = ["num_train_iter=2000", "epoch=1000", "num_eval_iter=1000", "num_log_iter=1"]
     command = [
