@@ -69,6 +69,12 @@ CHANGES: tuple[Change, ...] = (
         mends.let_the_student_learn,
     ),
     Change(
+        "SequenceMatch's features",
+        "the newest toolbox's SequenceMatch ends each step with a name that it never sets",
+        mends.features_are_unnamed,
+        mends.name_the_features,
+    ),
+    Change(
         "Trainer.fit",
         "the newest toolbox's Trainer.fit never calls the hooks that do backward and step",
         mends.fit_updates_nothing,

@@ -2,6 +2,7 @@
 
 import inspect
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from dnll_plugin.toolbox.change import replace, replace_method
@@ -26,6 +27,22 @@ def rate_few_classes() -> None:
         return top_k_accuracy_score
 
     replace("top_k_accuracy_score", "semilearn.core.algorithmbase", wrap)
+
+
+SEQUENCE_MATCH = "semilearn.algorithms.sequencematch"
+
+
+def features_are_unnamed() -> bool:
+    """Whether SequenceMatch, where the toolbox has it, returns features that it never sets."""
+    if find_spec(SEQUENCE_MATCH) is None:
+        return False
+    step = inspect.getsource(import_module(SEQUENCE_MATCH).SequenceMatch.train_step)
+    return "feat=feat_dict" in step and "feat_dict =" not in step
+
+
+def name_the_features() -> None:
+    """Lets SequenceMatch return no features; nothing but imbalanced algorithms reads them."""
+    import_module(f"{SEQUENCE_MATCH}.sequencematch").feat_dict = {}  # type: ignore[attr-defined]
 
 
 def _mean_teacher() -> Any:

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from semilearn.algorithms import name2alg
 
+from dnll_plugin.commands.keys_toolbox import algorithm_arguments
 from dnll_plugin.commands.main import main
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
@@ -28,7 +28,7 @@ def test_net_that_the_toolboxs_algorithm_does_not_know_is_one_line(
     assert capsys.readouterr().err.startswith("dnll: error: net: the toolbox's crmatch")
 
 
-@pytest.mark.parametrize("algorithm", sorted(set(name2alg.keys()) - {"dnll_dual"}))
+@pytest.mark.parametrize("algorithm", sorted(algorithm_arguments().keys() - {"dnll_dual"}))
 def test_trains_saves_and_loads(tmp_path: Path, algorithm: str) -> None:
     if algorithm in TEXT_ONLY:
         pytest.skip(f"{algorithm}: {TEXT_ONLY[algorithm]}")
