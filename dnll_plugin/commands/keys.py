@@ -74,10 +74,18 @@ class RunKeys(Keys):
         description="standard deviation of Gaussian noise on the net's input in training; "
         "null: what the net has of its own",
     )
+    fast_hooks: Flag = Field(
+        True,
+        description="average the weights, and keep FlexMatch's counts, with the same numbers as "
+        "the toolbox's hooks in less time",
+    )
 
 
 class MethodKeys(Keys):
-    """Keys of ``dnll_dual`` and ``dnll_meanteacher``."""
+    """Keys of our algorithms, with the defaults of ``dnll_dual`` and ``dnll_meanteacher``.
+
+    Another algorithm may have other defaults, by its ``get_argument``.
+    """
 
     roles: Literal["mutual", "alternate"] = Field(
         "mutual", description="both submodels learn at each iteration, or they take turns"
@@ -85,8 +93,15 @@ class MethodKeys(Keys):
     num_negatives: Whole | None = Field(
         None, ge=1, description="classes drawn for an image, below num_classes; null: 2 (1 of 2)"
     )
-    negative_sampling: Literal["uniform", "without_replacement", "least_likely"] = Field(
-        "uniform", description="how they are drawn from the classes that are not predicted"
+    negative_sampling: Literal[
+        "uniform", "without_replacement", "least_likely", "below_threshold"
+    ] = Field(
+        "uniform",
+        description="how they are drawn from the classes that are not predicted; below_threshold: "
+        "all whose probability is below negative_threshold, however many",
+    )
+    negative_threshold: Number = Field(
+        0.01, ge=0, le=1, description="the probability that below_threshold goes by"
     )
     negative_source: Literal["auto", "other", "student", "teacher", "self", "peer"] = Field(
         "auto", description="whose prediction they differ from; auto: the algorithm's published one"
@@ -95,8 +110,10 @@ class MethodKeys(Keys):
         75.0, ge=0, description="weight of the negative labels; 0: none at any time"
     )
     negative_rampup: Number = Field(100.0, ge=0, description="epochs over which it ramps up")
-    negative_late_epoch: Number = Field(
-        15.0, ge=0, description="last epoch of the ramp, after which the late weight holds"
+    negative_late_epoch: Number | None = Field(
+        15.0,
+        ge=0,
+        description="last epoch of the ramp, after which the late weight holds; null: never",
     )
     negative_late_weight: Number = Field(2.0, ge=0, description="weight from then on")
     consistency_weight: Number = Field(

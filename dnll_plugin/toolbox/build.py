@@ -43,6 +43,7 @@ def build_algorithm(
 
     from dnll_plugin.algorithms.base import cosine_scheduler
     from dnll_plugin.nets.pair import with_input_noise
+    from dnll_plugin.toolbox.fast_hooks import use_fast_hooks
     from dnll_plugin.toolbox.loaders import make_resumable
 
     devices.use(device)
@@ -74,6 +75,8 @@ def build_algorithm(
     store_split(algorithm, folder / "split.npz")
     store_classes(algorithm, folder / "classes.json")
     remove_hooks(algorithm, HOOKS_OF_TRAIN_PY)
+    if args.fast_hooks:
+        use_fast_hooks(algorithm)
     make_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
     return algorithm
 
