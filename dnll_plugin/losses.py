@@ -47,7 +47,7 @@ def negative_label_loss(
     Args:
         logits: (N, K) logits of the submodel that learns.
         negatives: Boolean (N, K), the negative labels of each row.
-        rows: Boolean (N,), the rows that learn; None for all of them.
+        rows: (N,), the rows that learn: boolean, or a weight in [0, 1] each; None for all of them.
         count: 0-dim number to divide the sum over rows by; None for the number of ``rows``. Several
             ranks pass their average number of rows.
 

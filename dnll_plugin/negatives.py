@@ -5,6 +5,7 @@ negative labels is a boolean mask (N, K).
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -115,12 +116,53 @@ def least_likely_negatives(
     return _mask_of(never.topk(num_negatives, dim=1, largest=False).indices, logits)
 
 
+def unlikely_negatives(
+    logits: Tensor,
+    threshold: float,
+    generator: torch.Generator | None = None,
+    shard: Shard = (0, 1),
+) -> Tensor:
+    """Takes every class whose probability is below a threshold.
+
+    How many those are follows from the prediction: none while the generator knows nothing, all but
+    the predicted class where it is sure.
+
+    Args:
+        logits: Class logits (N, K) of the generating submodel.
+        threshold: Probability in [0, 1].
+        generator, shard: Change nothing, for nothing is random.
+
+    Returns:
+        Boolean (N, K), between 0 and K - 1 classes a row.
+    """
+    unlikely = full_precision_softmax(logits) < threshold
+    return unlikely.scatter(1, logits.argmax(dim=1, keepdim=True), False)
+
+
 NEGATIVE_SAMPLERS: dict[str, Callable[..., Tensor]] = {
     "uniform": uniform_negatives,
     "without_replacement": distinct_negatives,
     "least_likely": least_likely_negatives,
+    "below_threshold": unlikely_negatives,
 }
 """The values of the key ``negative_sampling``."""
+
+
+def negative_sampler(sampling: str, num_negatives: int, threshold: float) -> Callable[..., Tensor]:
+    """Finds the sampler of a name, with the number or the threshold that it goes by.
+
+    Returns:
+        A function of ``logits``, ``generator`` and ``shard``.
+
+    Raises:
+        ValueError: If there is no such name.
+    """
+    if sampling not in NEGATIVE_SAMPLERS:
+        names = ", ".join(NEGATIVE_SAMPLERS)
+        raise ValueError(f"negative_sampling must be one of {names}, got {sampling!r}")
+    if sampling == "below_threshold":
+        return partial(NEGATIVE_SAMPLERS[sampling], threshold=threshold)
+    return partial(NEGATIVE_SAMPLERS[sampling], num_negatives=num_negatives)
 
 
 def negative_accuracy(negatives: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
@@ -129,14 +171,14 @@ def negative_accuracy(negatives: Tensor, labels: Tensor, rows: Tensor) -> Tensor
     Args:
         negatives: Boolean (N, K).
         labels: Integer (N,), the hidden classes; below 0 where unknown.
-        rows: Boolean (N,), the rows that learn.
+        rows: (N,), the rows that learn: boolean, or a weight each.
 
     Returns:
         0-dim float in [0, 1]; NaN when there is no negative with a known class.
     """
-    counted = negatives & (rows & (labels >= 0)).unsqueeze(1)
+    counted = negatives * (rows * (labels >= 0)).unsqueeze(1)
     truth = _mask_of(labels.clamp(min=0).unsqueeze(1), negatives)
-    return 1.0 - (counted & truth).sum() / counted.sum()
+    return 1.0 - (counted * truth).sum() / counted.sum()
 
 
 def full_precision_softmax(logits: Tensor) -> Tensor:

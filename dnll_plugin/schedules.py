@@ -22,7 +22,7 @@ def sigmoid_rampup(t: float, length: float) -> float:
 
 
 def negative_label_weight(
-    t: float, weight: float, rampup: float, late_epoch: float, late_weight: float
+    t: float, weight: float, rampup: float, late_epoch: float | None, late_weight: float
 ) -> float:
     """Weight of the negative-label loss at epoch ``t``, as in the published code.
 
@@ -30,7 +30,7 @@ def negative_label_weight(
         t: Time in epochs, >= 0.
         weight: Full weight of the ramp; 0 switches the loss off at any time.
         rampup: Length of the ramp in epochs.
-        late_epoch: Last epoch of the ramp.
+        late_epoch: Last epoch of the ramp; None: it never ends.
         late_weight: Weight after ``late_epoch``.
 
     Returns:
@@ -39,7 +39,7 @@ def negative_label_weight(
     """
     if weight == 0:
         return 0.0
-    if t > late_epoch:
+    if late_epoch is not None and t > late_epoch:
         return late_weight
     return weight * sigmoid_rampup(t, rampup)
 

@@ -11,7 +11,7 @@ def examples() -> list[str]:
 
 
 def test_each_is_short():
-    assert len(examples()) == 5
+    assert len(examples()) == 6
     for example in examples():
         assert len([line for line in example.splitlines() if line.strip()]) < 30
 

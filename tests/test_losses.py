@@ -37,6 +37,9 @@ def test_negative_loss_by_hand() -> None:
     assert negative_label_loss(logits, negatives, rows).item() == pytest.approx(first)
     count = torch.tensor(4.0)
     assert negative_label_loss(logits, negatives, rows, count).item() == pytest.approx(first / 4)
+    weights = torch.tensor([1.0, 0.5])
+    weighted = negative_label_loss(logits, negatives, weights).item()
+    assert weighted == pytest.approx((first + 0.5 * second) / 1.5)
 
 
 def test_no_row_or_no_negative_is_zero_with_zero_gradient() -> None:

@@ -7,9 +7,13 @@ from scipy.stats import chisquare
 from dnll_plugin.negatives import (
     NEGATIVE_SAMPLERS,
     negative_accuracy,
+    negative_sampler,
     rows_without_pull,
     stable_rows,
+    unlikely_negatives,
 )
+
+COUNTED = NEGATIVE_SAMPLERS.keys() - {"below_threshold"}
 
 shapes = st.tuples(st.integers(0, 20), st.integers(2, 1000))
 seeds = st.integers(0, 2**31)
@@ -19,7 +23,7 @@ def logits_of(rows: int, classes: int, seed: int) -> torch.Tensor:
     return torch.randn(rows, classes, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("name", NEGATIVE_SAMPLERS)
+@pytest.mark.parametrize("name", sorted(COUNTED))
 @settings(max_examples=50, deadline=None)
 @given(shape=shapes, seed=seeds, data=st.data())
 def test_negatives_are_never_predicted_and_at_most_m(
@@ -59,32 +63,58 @@ def test_uniform_draws_with_replacement() -> None:
 @pytest.mark.parametrize("name", NEGATIVE_SAMPLERS)
 def test_negatives_are_reproducible_from_a_generator(name: str) -> None:
     logits = logits_of(32, 10, 0)
-    first, second = (
-        NEGATIVE_SAMPLERS[name](logits, 2, torch.Generator().manual_seed(5)) for _ in range(2)
-    )
+    sampler = negative_sampler(name, 2, 0.05)
+    first, second = (sampler(logits, generator=torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("name", NEGATIVE_SAMPLERS)
 def test_ranks_together_draw_what_one_rank_draws(name: str) -> None:
     logits = logits_of(12, 7, 0)
-    alone = NEGATIVE_SAMPLERS[name](logits, 2, torch.Generator().manual_seed(5))
+    sampler = negative_sampler(name, 2, 0.05)
+    alone = sampler(logits, generator=torch.Generator().manual_seed(5))
     for rank in range(3):
-        part = NEGATIVE_SAMPLERS[name](
-            logits[rank::3], 2, torch.Generator().manual_seed(5), shard=(rank, 3)
-        )
+        part = sampler(logits[rank::3], generator=torch.Generator().manual_seed(5), shard=(rank, 3))
         assert torch.equal(part, alone[rank::3])
 
 
 def test_with_two_classes_the_negative_is_the_other_class() -> None:
     logits = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
-    for sampler in NEGATIVE_SAMPLERS.values():
-        assert sampler(logits, 1).tolist() == [[False, True], [True, False]]
+    for name in NEGATIVE_SAMPLERS:
+        sampler = negative_sampler(name, 1, 0.5)
+        assert sampler(logits).tolist() == [[False, True], [True, False]]
 
 
 def test_least_likely_takes_the_smallest() -> None:
     negatives = NEGATIVE_SAMPLERS["least_likely"](torch.tensor([[3.0, -1.0, 2.0, 0.0]]), 2)
     assert negatives.tolist() == [[False, True, False, True]]
+
+
+def test_below_a_threshold_are_as_many_as_are_unlikely() -> None:
+    probabilities = torch.tensor(
+        [[0.25, 0.25, 0.25, 0.25], [0.7, 0.29, 0.006, 0.004], [0.98, 0.009, 0.006, 0.005]]
+    )
+    negatives = unlikely_negatives(probabilities.log(), 0.01)
+    assert negatives.tolist() == [
+        [False, False, False, False],
+        [False, False, True, True],
+        [False, True, True, True],
+    ]
+
+
+@given(shape=shapes, seed=seeds, threshold=st.floats(0, 1))
+def test_below_a_threshold_never_takes_the_predicted_class(
+    shape: tuple[int, int], seed: int, threshold: float
+) -> None:
+    logits = logits_of(*shape, seed)
+    negatives = unlikely_negatives(logits, threshold)
+    assert not negatives.gather(1, logits.argmax(dim=1, keepdim=True)).any()
+    assert (negatives.sum(dim=1) <= shape[1] - 1).all()
+
+
+def test_an_unknown_sampler_is_named() -> None:
+    with pytest.raises(ValueError, match=r"negative_sampling must be one of uniform, .*'likely'"):
+        negative_sampler("likely", 2, 0.01)
 
 
 def test_stable_needs_agreement_and_one_confident_view() -> None:
@@ -111,3 +141,5 @@ def test_negative_accuracy_counts_known_labels_of_learning_rows() -> None:
     assert negative_accuracy(negatives, labels, everyone).item() == pytest.approx(1 / 3)
     assert negative_accuracy(negatives, labels, first).item() == pytest.approx(1 / 2)
     assert negative_accuracy(negatives, labels, ~everyone).isnan()
+    weighted = negative_accuracy(negatives, labels, torch.tensor([0.5, 1.0, 1.0]))
+    assert weighted.item() == pytest.approx(0.5 / 2.0)

@@ -24,6 +24,8 @@ def test_negative_weight_drops_after_the_late_epoch() -> None:
     ramp = {"weight": 75, "rampup": 100, "late_epoch": 15, "late_weight": 2}
     assert negative_label_weight(15, **ramp) == pytest.approx(75 * math.exp(-5 * 0.85**2))
     assert negative_label_weight(16, **ramp) == 2
+    ramp["late_epoch"] = None
+    assert negative_label_weight(200, **ramp) == 75
 
 
 @pytest.mark.parametrize("epoch", [0, 15, 16, 1000])

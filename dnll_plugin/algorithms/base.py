@@ -16,41 +16,103 @@ VIEWS_LIKE = {"weak_weak": "meanteacher", "weak_strong": "fixmatch"}
 """Algorithm of the toolbox whose two views of an unlabeled image are ours, by ``ulb_views``."""
 
 
-class DNLLBase(AlgorithmBase):
-    """Base of the algorithms that learn from pseudo-negative labels (arXiv:2301.03976).
+class LearnsNegatives(AlgorithmBase):
+    """What every algorithm that learns negative labels has: their choice and their weight.
 
-    Keys (``args``), beside those of the toolbox:
-        - num_negatives, negative_sampling, negative_source: which negatives, see the hook
+    Keys (``args``):
+        - num_negatives, negative_sampling, negative_threshold, negative_source: which negatives
         - negative_weight, negative_rampup, negative_late_epoch, negative_late_weight: their weight
+    """
+
+    negative_sources: tuple[str, ...]
+    """Values of ``negative_source`` that the algorithm takes; ``auto`` is the first."""
+
+    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
+        choices = {"auto": self.negative_sources[0], **{s: s for s in self.negative_sources}}
+        if args.negative_source not in choices:
+            raise ValueError(
+                f"negative_source of {args.algorithm} must be one of {', '.join(choices)}, "
+                f"got {args.negative_source!r}"
+            )
+        self.negative_source = choices[args.negative_source]
+        super().__init__(args, net_builder, tb_log, logger)
+
+    def set_hooks(self) -> None:
+        args = self.args
+        hook = NegativeLabelHook(
+            self.num_classes,
+            args.num_negatives,
+            args.negative_sampling,
+            args.seed,
+            args.negative_threshold,
+        )
+        self.register_hook(hook, "NegativeLabelHook")
+        self.register_hook(MonitorHook(), "MonitorHook")
+        super().set_hooks()
+
+    def negative_weight(self) -> float:
+        """Weight of the negative labels at the current iteration."""
+        args = self.args
+        return self.lambda_u * negative_label_weight(
+            self.it // self.num_iter_per_epoch,
+            args.negative_weight,
+            args.negative_rampup,
+            args.negative_late_epoch,
+            args.negative_late_weight,
+        )
+
+    def get_save_dict(self) -> dict[str, Any]:
+        save_dict = super().get_save_dict()
+        save_dict["negatives"] = self.hooks_dict["NegativeLabelHook"].state_dict()
+        return save_dict
+
+    def load_model(self, load_path: str) -> dict[str, Any]:
+        checkpoint = super().load_model(load_path)
+        device = next(self.model.parameters()).device
+        self.hooks_dict["NegativeLabelHook"].load_state_dict(checkpoint["negatives"], device)
+        return checkpoint
+
+
+def negative_arguments(**defaults: Any) -> list[SSL_Argument]:
+    """The keys of :class:`LearnsNegatives`.
+
+    Args:
+        **defaults: Where an algorithm's differ from the published ones.
+    """
+    keys = {
+        "num_negatives": (int, None),
+        "negative_sampling": (str, "uniform"),
+        "negative_threshold": (float, 0.01),
+        "negative_source": (str, "auto"),
+        "negative_weight": (float, 75.0),
+        "negative_rampup": (float, 100.0),
+        "negative_late_epoch": (float, 15.0),
+        "negative_late_weight": (float, 2.0),
+    }
+    return [
+        SSL_Argument(f"--{key}", kind, defaults.get(key, default))
+        for key, (kind, default) in keys.items()
+    ]
+
+
+class DNLLBase(LearnsNegatives):
+    """Base of the algorithms of the paper, two submodels that teach each other (arXiv:2301.03976).
+
+    Keys (``args``), beside those of the toolbox and of :class:`LearnsNegatives`:
         - consistency_type, consistency_weight, consistency_rampup: consistency of two views
         - logit_distance_weight: keeps the two heads of a net with two heads together
         - ulb_views: which two views of an unlabeled image
         - lr_schedule, input_noise
     """
 
-    negative_sources: tuple[str, ...]
-    """Values of ``negative_source`` that the algorithm takes; the first is the published one."""
-
     def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
         if args.input_noise is not None:
             net_builder = with_input_noise(net_builder, args.input_noise)
         super().__init__(args, net_builder, tb_log, logger)
-        self.init(
-            consistency_type=args.consistency_type,
-            negative_source=args.negative_source,
-            ulb_views=args.ulb_views,
-        )
+        self.init(consistency_type=args.consistency_type, ulb_views=args.ulb_views)
 
-    def init(self, consistency_type: str, negative_source: str, ulb_views: str) -> None:
-        if negative_source == "auto":
-            negative_source = self.negative_sources[0]
-        if negative_source not in self.negative_sources:
-            raise ValueError(
-                f"negative_source of {self.algorithm} must be auto or one of "
-                f"{', '.join(self.negative_sources)}, got {negative_source!r}"
-            )
+    def init(self, consistency_type: str, ulb_views: str) -> None:
         self.consistency_type = consistency_type
-        self.negative_source = negative_source
         self.ulb_views = ulb_views
         for name in self.rampups():
             if getattr(self.args, name) > self.epochs:
@@ -62,19 +124,6 @@ class DNLLBase(AlgorithmBase):
     def rampups(self) -> tuple[str, ...]:
         """Keys of the ramps that must fit into the run."""
         return ("consistency_rampup",)
-
-    def set_hooks(self) -> None:
-        self.register_hook(
-            NegativeLabelHook(
-                self.num_classes,
-                self.args.num_negatives,
-                self.args.negative_sampling,
-                self.args.seed,
-            ),
-            "NegativeLabelHook",
-        )
-        self.register_hook(MonitorHook(), "MonitorHook")
-        super().set_hooks()
 
     def set_dataset(self) -> Any:
         dataset_dict = super().set_dataset()
@@ -96,14 +145,7 @@ class DNLLBase(AlgorithmBase):
             "consistency": self.lambda_u
             * args.consistency_weight
             * sigmoid_rampup(epoch, args.consistency_rampup),
-            "negative": self.lambda_u
-            * negative_label_weight(
-                epoch,
-                args.negative_weight,
-                args.negative_rampup,
-                args.negative_late_epoch,
-                args.negative_late_weight,
-            ),
+            "negative": self.negative_weight(),
             "logit_distance": args.logit_distance_weight,
         }
 
@@ -128,27 +170,10 @@ class DNLLBase(AlgorithmBase):
             "observe", "MonitorHook", idx_ulb=idx_ulb, negatives=negatives, learns=learns
         )
 
-    def get_save_dict(self) -> dict[str, Any]:
-        save_dict = super().get_save_dict()
-        save_dict["negatives"] = self.hooks_dict["NegativeLabelHook"].state_dict()
-        return save_dict
-
-    def load_model(self, load_path: str) -> dict[str, Any]:
-        checkpoint = super().load_model(load_path)
-        device = next(self.model.parameters()).device
-        self.hooks_dict["NegativeLabelHook"].load_state_dict(checkpoint["negatives"], device)
-        return checkpoint
-
     @staticmethod
     def get_argument() -> list[SSL_Argument]:
         return [
-            SSL_Argument("--num_negatives", int, None),
-            SSL_Argument("--negative_sampling", str, "uniform"),
-            SSL_Argument("--negative_source", str, "auto"),
-            SSL_Argument("--negative_weight", float, 75.0),
-            SSL_Argument("--negative_rampup", float, 100.0),
-            SSL_Argument("--negative_late_epoch", float, 15.0),
-            SSL_Argument("--negative_late_weight", float, 2.0),
+            *negative_arguments(),
             SSL_Argument("--consistency_type", str, "mse"),
             SSL_Argument("--consistency_weight", float, 10.0),
             SSL_Argument("--consistency_rampup", float, 5.0),

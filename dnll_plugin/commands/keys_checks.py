@@ -41,7 +41,9 @@ NEGATIVE_SOURCES = {
     "dnll_dual": ("auto", "other", "self"),
     "dnll_meanteacher": ("auto", "student", "teacher"),
 }
-"""The values of negative_source that make sense, by algorithm."""
+"""The values of negative_source that make sense, by algorithm; ``OF_ANY_BASE`` for any other."""
+
+OF_ANY_BASE = ("auto", "self")
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -145,8 +147,9 @@ def check_num_negatives(values: Values) -> Problem:
 
 
 def check_negative_source(values: Values) -> Problem:
-    source, choices = values.get("negative_source"), NEGATIVE_SOURCES.get(values["algorithm"])
-    if source is None or choices is None or source in choices:
+    source = values.get("negative_source")
+    choices = NEGATIVE_SOURCES.get(values["algorithm"], OF_ANY_BASE)
+    if source is None or source in choices:
         return None
     return "negative_source", f"{values['algorithm']} takes {one_of(choices)}, got {source!r}"
 

@@ -5,6 +5,7 @@ The toolbox declares its keys twice, as options of its command line and in each 
 """
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cache
 from typing import Any, Literal
 
@@ -20,8 +21,8 @@ IGNORED = {
     "load_path": "give --resume instead: it goes on from the run folder",
     "overwrite": "give another --save_name instead: nothing is overwritten",
     "gpu": "give --set device=cuda instead; CUDA_VISIBLE_DEVICES chooses which GPU",
-    "rank": "leave it out; --set device=... says where to run",
-    "world_size": "leave it out; --set device=... says where to run",
+    "rank": "the launcher gives it: torchrun --nproc_per_node=N -m dnll_plugin train ...",
+    "world_size": "start N processes: torchrun --nproc_per_node=N -m dnll_plugin train ...",
     "dist_url": "leave it out; --set device=... says where to run",
     "dist_backend": "leave it out; --set device=... says where to run",
     "multiprocessing_distributed": "leave it out; --set device=... says where to run",
@@ -133,6 +134,13 @@ def algorithm_arguments() -> dict[str, dict[str, Argument]]:
     return found
 
 
+def base_of(algorithm: str) -> str:
+    """The toolbox's algorithm that a ``dnll_<algorithm>`` is made from; any other is its own."""
+    from semilearn.algorithms import name2alg
+
+    return getattr(name2alg[algorithm], "base_name", algorithm)
+
+
 @cache
 def imbalanced_keys() -> frozenset[str]:
     """The keys of the toolbox's algorithms for imbalanced classes."""
@@ -155,7 +163,8 @@ def keys_of(algorithm: str) -> type[Keys]:
     fields: dict[str, Any] = {}
     for name, argument in algorithm_arguments()[algorithm].items():
         if name in MethodKeys.model_fields:
-            field = MethodKeys.model_fields[name]
+            field = copy(MethodKeys.model_fields[name])
+            field.default = argument.default
             fields[name] = (field.annotation, field)
         elif name not in RunKeys.model_fields:
             fields[name] = _field_of(argument)
@@ -182,6 +191,7 @@ def _field_of(argument: Argument) -> tuple[Any, Any]:
 
 
 def _reads(algorithm: type, key: str) -> bool:
-    """Whether a method of the algorithm's own class names the key."""
-    codes = (getattr(method, "__code__", None) for method in vars(algorithm).values())
+    """Whether a method of the algorithm's class names the key."""
+    methods = (method for kind in algorithm.__mro__ for method in vars(kind).values())
+    codes = (getattr(method, "__code__", None) for method in methods)
     return any(key in code.co_names for code in codes if code is not None)

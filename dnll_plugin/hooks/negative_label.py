@@ -7,7 +7,7 @@ import torch.distributed
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
-from dnll_plugin.negatives import NEGATIVE_SAMPLERS
+from dnll_plugin.negatives import negative_sampler
 
 
 class NegativeLabelHook(Hook):
@@ -21,13 +21,19 @@ class NegativeLabelHook(Hook):
         num_negatives: 1..K-1, or None for ``min(2, K - 1)``.
         sampling: A key of :data:`dnll_plugin.negatives.NEGATIVE_SAMPLERS`.
         seed: Seed of the draws.
+        threshold: Probability that ``below_threshold`` goes by.
 
     Raises:
         ValueError: If ``num_negatives`` or ``sampling`` is out of range.
     """
 
     def __init__(
-        self, num_classes: int, num_negatives: int | None, sampling: str, seed: int
+        self,
+        num_classes: int,
+        num_negatives: int | None,
+        sampling: str,
+        seed: int,
+        threshold: float = 0.01,
     ) -> None:
         super().__init__()
         if num_negatives is None:
@@ -37,12 +43,8 @@ class NegativeLabelHook(Hook):
                 f"num_negatives must be between 1 and {num_classes - 1} with {num_classes} "
                 f"classes, got {num_negatives}"
             )
-        if sampling not in NEGATIVE_SAMPLERS:
-            raise ValueError(
-                f"negative_sampling must be one of {', '.join(NEGATIVE_SAMPLERS)}, got {sampling!r}"
-            )
         self.num_negatives = num_negatives
-        self.sampler = NEGATIVE_SAMPLERS[sampling]
+        self.sampler = negative_sampler(sampling, num_negatives, threshold)
         self.generator = torch.Generator().manual_seed(seed)
 
     @torch.no_grad()
@@ -59,7 +61,7 @@ class NegativeLabelHook(Hook):
         if self.generator.device.type != logits.device.type:
             self.generator = _moved(self.generator, logits.device)
         shard = (algorithm.rank, algorithm.world_size) if algorithm.distributed else (0, 1)
-        return self.sampler(logits.detach(), self.num_negatives, self.generator, shard)
+        return self.sampler(logits.detach(), generator=self.generator, shard=shard)
 
     @torch.no_grad()
     def count_rows(self, algorithm: Any, rows: Tensor) -> Tensor:
@@ -69,7 +71,7 @@ class NegativeLabelHook(Hook):
 
         Args:
             algorithm: The running algorithm.
-            rows: Boolean (N,).
+            rows: (N,), boolean, or a weight in [0, 1] each.
 
         Returns:
             0-dim float.

@@ -15,7 +15,9 @@ from typing import Any
 
 from dnll_plugin.toolbox import changes
 
-ALGORITHM_MODULES = ("dnll_plugin.algorithms.dual", "dnll_plugin.algorithms.meanteacher")
+ALGORITHM_MODULES = tuple(
+    f"dnll_plugin.algorithms.{name}" for name in ("dual", "meanteacher", "negative_mixin")
+)
 
 _registered = False
 

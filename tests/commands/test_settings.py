@@ -161,7 +161,7 @@ def test_values_are_read_as_their_writer_meant_them(resolve, key, written, value
         ("input_noise=-1", "input_noise: must be a number of at least 0"),
         ("lb_views=3", "lb_views: must be a whole number from 1 to 2, got 3"),
         ("roles=both", "roles: must be mutual or alternate, got 'both'"),
-        ("negative_sampling=x", "negative_sampling: must be uniform, without_replacement or least"),
+        ("negative_sampling=x", "negative_sampling: must be uniform, without_replacement, least_"),
         ("negative_source=x", "negative_source: must be auto, other, student, teacher, self or"),
         ("negative_source=student", "negative_source: dnll_dual takes auto, other or self, got"),
         ("consistency_type=l1", "consistency_type: must be mse or kl, got 'l1'"),
@@ -385,6 +385,14 @@ def test_negative_sources_are_those_of_the_algorithms():
 
     for algorithm, choices in keys_checks.NEGATIVE_SOURCES.items():
         assert set(choices) == {"auto", *name2alg[algorithm].negative_sources}
+    assert set(keys_checks.OF_ANY_BASE) == {"auto", *name2alg["dnll_uda"].negative_sources}
+
+
+def test_an_algorithm_with_negatives_has_its_own_defaults_and_those_of_its_base(resolve):
+    got, base = resolve(FIXMATCH, "algorithm=dnll_fixmatch"), resolve(FIXMATCH)
+    assert got.values.keys() > base.values.keys()
+    assert (got.negative_weight, got.negative_rampup, got.negative_late_epoch) == (1, 0, None)
+    assert (got.num_negatives, got.p_cutoff) == (2, base.p_cutoff)
 
 
 def test_namespace_has_everything_that_the_toolbox_reads(resolve):

@@ -107,6 +107,8 @@ def test_finished_run_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("dnll_meanteacher", ["negative_source=teacher", "use_cat=false"]),
         ("fixmatch", []),
         ("flexmatch", []),
+        ("dnll_fixmatch", ["p_cutoff=0.2", "negative_late_epoch=null"]),
+        ("dnll_flexmatch", ["negative_sampling=below_threshold", "negative_threshold=0.1"]),
         ("freematch", []),
         ("softmatch", []),
         ("meanteacher", []),

@@ -19,7 +19,7 @@ from dnll_plugin.commands import settings as settings_module
 from dnll_plugin.commands.comparison.published import AS_MANY_AS_LABELS, LOSS_WEIGHT, PUBLISHED
 from dnll_plugin.commands.keys import RunKeys
 from dnll_plugin.commands.keys_checks import nearest
-from dnll_plugin.commands.keys_toolbox import ToolboxKeys, algorithm_arguments
+from dnll_plugin.commands.keys_toolbox import ToolboxKeys, algorithm_arguments, base_of
 from dnll_plugin.commands.run_folder import RunFolder
 from dnll_plugin.commands.settings import Settings
 from dnll_plugin.commands.train import MAY_DIFFER_ON_RESUME
@@ -168,7 +168,7 @@ def own_keys(
             if key not in of_every_run
         },
     }
-    for key, value in PUBLISHED.get(algorithm, {}).items():
+    for key, value in PUBLISHED.get(base_of(algorithm), {}).items():
         in_words = value == AS_MANY_AS_LABELS
         values[key] = OwnKey(num_labels if in_words else value, "published config")
     values |= {key: OwnKey(in_file[key], "config") for key in values if key in in_file}

@@ -74,6 +74,16 @@ def test_another_algorithm_gets_its_published_keys(ask):
     assert got.own["simmatch"]["K"] == (40, "published config")
 
 
+def test_an_algorithm_with_negatives_gets_the_published_keys_of_its_base(ask):
+    got = plan(ask("freematch", "dnll_freematch", "dnll_meanteacher"))
+    ours, base = got.own["dnll_freematch"], got.own["freematch"]
+    assert {key: ours[key] for key in base} == base
+    assert ours["ent_loss_ratio"] == (0.001, "published config")
+    assert ours["negative_weight"] == (1, "default")
+    assert ours["negative_late_epoch"] == (None, "default")
+    assert got.own["dnll_meanteacher"][LOSS_WEIGHT] == (1, "default")
+
+
 def test_set_beats_everything_for_all_that_have_the_key(ask):
     got = plan(ask("dnll_dual", "dnll_meanteacher", overrides=("negative_weight=9", "lr=0.2")))
     assert got.own["dnll_dual"]["negative_weight"] == (9, "--set")

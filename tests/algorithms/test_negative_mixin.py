@@ -1,0 +1,163 @@
+"""Negative labels on top of the toolbox's algorithms."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from semilearn.algorithms import name2alg
+
+from dnll_plugin.algorithms.negative_mixin import NegativeMixin
+from dnll_plugin.commands import settings
+
+DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
+SMALL = ("img_size=8", "batch_size=10", "uratio=2", "num_train_iter=40", "epoch=20", "net=cnn3")
+NAMES = sorted(
+    name
+    for name in name2alg.keys()  # noqa: SIM118
+    if issubclass(name2alg[name], NegativeMixin)
+)
+
+
+class Quiet:
+    def info(self, message: object) -> None:
+        pass
+
+
+def build(folder: Path, name: str, *changes: str) -> Any:
+    from dnll_plugin.toolbox.build import build_algorithm
+
+    args = settings.resolve(DIGITS, [*SMALL, *changes, f"algorithm={name}"]).namespace()
+    algorithm = build_algorithm(args, torch.device("cpu"), folder, Quiet())
+    algorithm.call_hook("before_run", "EMAHook")
+    if name.endswith("dash"):
+        algorithm.rho_init = 3.0  # the loss on the labeled images, which its warm-up measures
+    return algorithm
+
+
+def steps(algorithm: Any, number: int) -> list[dict[str, Any]]:
+    """Trains, without evaluation, and returns what each step logs."""
+    logs = []
+    for algorithm.it in range(number):
+        algorithm.epoch = algorithm.it // algorithm.num_iter_per_epoch
+        if algorithm.it % algorithm.num_iter_per_epoch == 0:
+            algorithm.call_hook("before_train_epoch", "LoaderPositionHook")
+            batches = zip(
+                *(algorithm.loader_dict[f"train_{k}"] for k in ("lb", "ulb")), strict=False
+            )
+        labeled, unlabeled = next(batches)
+        batch = algorithm.process_batch(**labeled, **unlabeled)
+        algorithm.out_dict, algorithm.log_dict = algorithm.train_step(**batch)
+        algorithm.call_hook("after_train_step", "ParamUpdateHook")
+        algorithm.call_hook("after_train_step", "EMAHook")
+        logs.append(algorithm.log_dict)
+    return logs
+
+
+def test_every_algorithm_that_masks_has_its_own():
+    assert set(NAMES) >= {
+        *("dnll_adamatch", "dnll_fixmatch", "dnll_flexmatch", "dnll_freematch"),
+        *("dnll_pseudolabel", "dnll_softmatch", "dnll_uda", "dnll_dash", "dnll_simmatch"),
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_with_weight_zero_it_is_the_base_bit_for_bit(tmp_path: Path, name: str) -> None:
+    trained = []
+    for run, changes in ((name.removeprefix("dnll_"), ()), (name, ("negative_weight=0",))):
+        algorithm = build(tmp_path, run, *changes)
+        steps(algorithm, 25)
+        trained.append({**algorithm.model.state_dict(), "rng": torch.get_rng_state()})
+    base, ours = trained
+    assert base.keys() == ours.keys()
+    assert all(torch.equal(tensor, ours[key]) for key, tensor in base.items())
+
+
+def mask_in_turn(algorithm: Any) -> None:
+    """Makes the algorithm drop every third row and weigh down the next, whatever it predicts."""
+    hook = algorithm.hooks_dict["MaskingHook"]
+    masking = hook.masking
+
+    def patched(*args: Any, **kwargs: Any) -> torch.Tensor:
+        mask = masking(*args, **kwargs)
+        return torch.tensor([1.0, 0.0, 0.25]).repeat(len(mask))[: len(mask)]
+
+    hook.masking = patched
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_mask_leaves_of_a_row_learns_negatives(tmp_path: Path, name: str) -> None:
+    changes = ("num_log_iter=1", "ulb_loss_ratio=0.5")
+    constant = ("negative_rampup=0", "negative_late_epoch=null", "negative_weight=2")
+    base = build(tmp_path, name.removeprefix("dnll_"), *changes)
+    ours = build(tmp_path, name, *changes, *constant)
+    logs = []
+    for algorithm in (base, ours):
+        mask_in_turn(algorithm)
+        torch.manual_seed(0)  # of dropout
+        logs += steps(algorithm, 1)
+    before, log = logs
+    assert log["train/util_ratio"] == before["train/util_ratio"]
+    assert log["train/negative_ratio"].item() == pytest.approx(1 - log["train/util_ratio"])
+    assert 0.5 < log["train/negative_acc"] <= 1
+    added = 2 * 0.5 * log["train/negative_loss"].item()
+    assert added > 0
+    assert log["train/total_loss"].item() == pytest.approx(before["train/total_loss"] + added)
+    assert ours.out_dict["loss"].item() == log["train/total_loss"].item()
+    assert any(
+        not torch.equal(a, b)
+        for a, b in zip(base.model.parameters(), ours.model.parameters(), strict=True)
+    )
+
+
+def test_the_loss_is_that_of_the_masked_rows_strong_view(tmp_path: Path) -> None:
+    """Worked by hand: which logits, which prediction, which weights."""
+    algorithm = build(tmp_path, "dnll_fixmatch", "negative_sampling=below_threshold")
+    weak = torch.tensor([[0.9, 0.06, 0.04], [0.5, 0.4, 0.1], [0.6, 0.3, 0.1]])
+    strong, mask = torch.randn(3, 3, requires_grad=True), torch.tensor([1.0, 0.0, 0.5])
+    algorithm.hooks_dict["NegativeLabelHook"].sampler.keywords["threshold"] = 0.35
+    algorithm.call_hook("masking", "MaskingHook", logits_x_ulb=weak, softmax_x_ulb=False)
+    algorithm.consistency_loss(strong, weak.argmax(dim=1), "ce", mask=mask)
+    p = strong.softmax(dim=1)
+    second = -torch.log(1 - p[1, 2] + 1e-6)
+    third = -torch.log(1 - p[2, 1:] + 1e-6).mean()
+    expected = (second + 0.5 * third) / 1.5
+    assert torch.allclose(algorithm.negative_terms["loss"], expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(algorithm.negative_terms["loss"], strong)[0][0], torch.zeros(3)
+    )
+
+
+def test_no_number_is_brought_to_the_host_for_the_negatives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The toolbox's own steps do so for their logs; listening to them adds nothing."""
+    algorithm = build(tmp_path, "dnll_fixmatch")
+    weak, strong = torch.randn(6, 10), torch.randn(6, 10, requires_grad=True)
+
+    def poisoned(self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("the step brings a number to the host")
+
+    for name in ("item", "cpu", "numpy", "tolist", "__bool__", "__float__", "__int__", "nonzero"):
+        monkeypatch.setattr(torch.Tensor, name, poisoned)
+    mask = algorithm.call_hook("masking", "MaskingHook", logits_x_ulb=weak)
+    loss = algorithm.consistency_loss(strong, weak.argmax(dim=1), "ce", mask=mask)
+    out = algorithm.process_out_dict(loss=loss)
+    algorithm.process_log_dict(total_loss=0.0)
+    out["loss"].backward()
+    assert strong.grad is not None
+
+
+def test_mixed_precision(tmp_path: Path) -> None:
+    algorithm = build(tmp_path, "dnll_fixmatch", "amp=true", "num_log_iter=1")
+    mask_in_turn(algorithm)
+    log = steps(algorithm, 2)[1]
+    assert log["train/negative_loss"].dtype == torch.float32
+    assert log["train/total_loss"].isfinite()
+
+
+def test_a_source_that_it_does_not_have_is_named(tmp_path: Path) -> None:
+    algorithm = build(tmp_path, "dnll_fixmatch")
+    algorithm.args.negative_source = "teacher"
+    with pytest.raises(ValueError, match="negative_source of dnll_fixmatch must be one of auto"):
+        type(algorithm)(algorithm.args, algorithm.net_builder)
