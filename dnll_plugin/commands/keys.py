@@ -59,6 +59,11 @@ class RunKeys(Keys):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="where to run; auto: CUDA if there is one, else MPS, else the CPU"
     )
+    data_on: Literal["loaders", "device"] = Field(
+        "loaders",
+        description="where batches are made: by the toolbox's loaders, image by image, or on the "
+        "run's device, where the images are kept",
+    )
     strict_images: Flag = Field(
         False, description="stop at an image file that cannot be read, instead of leaving it out"
     )

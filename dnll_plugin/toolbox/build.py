@@ -43,6 +43,7 @@ def build_algorithm(
 
     from dnll_plugin.algorithms.base import cosine_scheduler
     from dnll_plugin.nets.pair import with_input_noise
+    from dnll_plugin.toolbox.device_data import keep_on_device
     from dnll_plugin.toolbox.fast_hooks import use_fast_hooks
     from dnll_plugin.toolbox.loaders import make_resumable
 
@@ -78,6 +79,8 @@ def build_algorithm(
     if args.fast_hooks:
         use_fast_hooks(algorithm)
     make_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
+    if args.data_on == "device":
+        keep_on_device(algorithm, device)
     return algorithm
 
 

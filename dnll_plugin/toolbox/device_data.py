@@ -1,0 +1,173 @@
+"""Loaders that keep a data set's images on the run's device and make its batches there.
+
+A batch holds what the toolbox's loaders would put into it, made of the same images in the same
+order; only its random augmentations are other ones, drawn for the whole batch from its seed.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Sampler
+
+from dnll_plugin.augment.geometry import quarter_turns
+from dnll_plugin.augment.host import sent
+from dnll_plugin.augment.views import View
+from dnll_plugin.errors import InputError
+from dnll_plugin.toolbox.device_views import Item, NotInBatches, item_of, view_of
+from dnll_plugin.toolbox.loaders import TRAIN_LOADERS, SeededBatch
+
+Batch = dict[str, Tensor]
+
+
+class BatchesInOrder(Sampler[SeededBatch]):
+    """All indices in their order, for evaluation, where nothing is random."""
+
+    def __init__(self, length: int, batch_size: int) -> None:
+        self.length = length
+        self.batch_size = batch_size
+
+    def __iter__(self) -> Iterator[SeededBatch]:
+        for first in range(0, self.length, self.batch_size):
+            yield [0, *range(first, min(first + self.batch_size, self.length))]
+
+    def __len__(self) -> int:
+        return -(-self.length // self.batch_size)
+
+
+class DeviceLoader:
+    """Yields the batches of a data set whose images lie on a device.
+
+    Args:
+        dataset: the toolbox's BasicDataset over an array of images, or a data set around one.
+        batch_sampler: deals seeds and indices.
+        device: where the images are kept and the batches made.
+        host_targets: leave the labels on the host, where evaluation wants them.
+
+    Raises:
+        NotInBatches: if the images are no array, or are augmented in a way that is not known.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_sampler: Sampler[SeededBatch],
+        device: torch.device,
+        host_targets: bool = False,
+    ) -> None:
+        self.dataset = dataset
+        self.batch_sampler = self.sampler = batch_sampler
+        self.device = device
+        check_images(dataset)
+        self.item = item_of(dataset)
+        resize, self.views = views_of(self.item)
+        self.images = to_device(dataset.data, resize, device) if self.views else None
+        targets = torch.as_tensor(np.asarray(dataset.targets))
+        self.targets = targets if host_targets else targets.to(device)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for seed, *indices in self.batch_sampler:
+            yield self.batch(torch.tensor(indices), torch.Generator().manual_seed(seed))
+
+    def __len__(self) -> int:
+        return len(self.batch_sampler)  # type: ignore[arg-type]
+
+    def batch(self, indices: Tensor, generator: torch.Generator) -> Batch:
+        """Makes the batch of some images.
+
+        Args:
+            indices: (N,) int64 on the host.
+            generator: of the host.
+        """
+        rows, batch = sent(indices, self.device), {}
+        if self.item.index:
+            batch[self.item.index] = rows
+        if self.item.target:
+            on_host = self.targets.device == indices.device
+            batch[self.item.target] = self.targets[indices if on_host else rows]
+        if self.images is not None:
+            images = self.images[rows]
+            made = {number: view(images, generator) for number, view in self.views.items()}
+            batch |= {key: made[number] for key, number in self.item.views.items()}
+        for key in [key for key in self.item.views if key.endswith("_rot")]:
+            batch["rot_v"] = sent(torch.randint(4, indices.shape, generator=generator), self.device)
+            batch[key] = quarter_turns(batch[key], batch["rot_v"])
+        return batch
+
+
+def check_images(dataset: Any) -> None:
+    """Checks that the images are an array.
+
+    Raises:
+        NotInBatches: if they are anything else.
+    """
+    data = getattr(dataset, "data", None)
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[3:] != (3,):
+        raise NotInBatches("its images are not held in memory")
+
+
+def views_of(item: Item) -> tuple[Any, dict[int, View]]:
+    """Translates the pipelines of an item.
+
+    Returns:
+        The resize that all of them begin with, or None; and of each number the view.
+
+    Raises:
+        NotInBatches: if a pipeline is not known, or they differ in their resize.
+    """
+    translated = {number: view_of(pipeline) for number, pipeline in item.pipelines.items()}
+    resizes = {str(resize): resize for resize, _ in translated.values()}
+    if len(resizes) > 1:
+        raise NotInBatches(f"its views begin with {' or '.join(resizes)}")
+    resize = next(iter(resizes.values()), None)
+    return resize, {number: view for number, (_, view) in translated.items()}
+
+
+def to_device(
+    images: npt.NDArray[np.uint8], resize: Callable[[Any], Any] | None, device: torch.device
+) -> Tensor:
+    """Copies images to a device, resized once and for all.
+
+    Args:
+        images: (N, H, W, 3).
+        resize: from one PIL image to another; None leaves them as they are.
+        device: where to.
+
+    Returns:
+        (N, 3, h, w) uint8.
+    """
+
+    def resized(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        return np.asarray(resize(Image.fromarray(image))) if resize else image
+
+    if resized(images[0]).shape != images.shape[1:]:
+        images = np.stack([resized(image) for image in images])
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device)
+
+
+def keep_on_device(algorithm: Any, device: torch.device) -> None:
+    """Replaces an algorithm's resumable loaders by ones whose images lie on the device.
+
+    Args:
+        algorithm: An algorithm of the toolbox, after
+            :func:`dnll_plugin.toolbox.loaders.make_resumable`.
+        device: The device of the run.
+
+    Raises:
+        InputError: If its data set cannot be kept there.
+    """
+    loaders = algorithm.loader_dict
+    try:
+        for name in TRAIN_LOADERS:
+            loader = loaders[name]
+            loaders[name] = DeviceLoader(loader.dataset.dataset, loader.batch_sampler, device)
+        evaluation = loaders["eval"]
+        batches = BatchesInOrder(len(evaluation.dataset), evaluation.batch_size)
+        loaders["eval"] = DeviceLoader(evaluation.dataset, batches, device, host_targets=True)
+    except NotInBatches as error:
+        name = algorithm.args.dataset
+        raise InputError(f"data_on: device cannot take {name}: {error}; write loaders") from error
