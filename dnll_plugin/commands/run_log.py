@@ -39,13 +39,19 @@ class ToolboxLog(io.TextIOBase):
 
 
 @contextmanager
-def run_logger(file: Path, console: Console) -> Iterator[logging.Logger]:
+def run_logger(file: Path | None, console: Console) -> Iterator[logging.Logger]:
     """A logger of one run: all levels into ``file``, from INFO on to the console.
+
+    Without a file it logs nothing: of several processes one speaks for all.
 
     Python's warnings go into the file too, where they are captured: those of the toolbox about its
     own old calls are nothing that a user can mend.
     """
-    logger = logging.Logger(f"dnll.{file.parent.name}", logging.DEBUG)
+    logger = logging.Logger("dnll.run", logging.DEBUG)
+    if file is None:
+        logger.addHandler(logging.NullHandler())
+        yield logger
+        return
     to_file = logging.FileHandler(file, encoding="utf-8")
     to_file.setFormatter(logging.Formatter(FORMAT))
     logger.addHandler(to_file)

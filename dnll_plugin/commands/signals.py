@@ -12,10 +12,14 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 @contextmanager
-def noted() -> Iterator[Interruption]:
+def noted(processes: int = 1) -> Iterator[Interruption]:
     """Takes note of the signals that end a run, instead of dying of them at once.
 
-    A SIGINT after the first signal ends the process as usual.
+    A SIGINT after the first signal ends the process as usual; but not one of several processes, to
+    which the launcher passes on the Ctrl-C that the terminal has sent already.
+
+    Args:
+        processes: Number of processes of the run.
 
     Yields:
         A function that tells the number of the signal that came, None for none.
@@ -23,7 +27,7 @@ def noted() -> Iterator[Interruption]:
     came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if came and number == signal.SIGINT:
+        if came and number == signal.SIGINT and processes == 1:
             raise KeyboardInterrupt
         came.append(number)
 

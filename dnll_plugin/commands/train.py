@@ -5,7 +5,7 @@ import logging
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -14,6 +14,9 @@ from dnll_plugin.commands import signals
 from dnll_plugin.commands.run_folder import RunFolder
 from dnll_plugin.commands.run_log import ToolboxLog, run_logger
 from dnll_plugin.errors import InputError
+
+if TYPE_CHECKING:  # with it comes torch, which --help need not import
+    from dnll_plugin.toolbox.processes import Ranks
 
 MAY_DIFFER_ON_RESUME = {"data_dir", "save_dir", "num_workers", "device"}
 """Keys that change nothing of what a run computes."""
@@ -43,8 +46,27 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: If settings, data, device or run folder are wrong.
     """
+    from dnll_plugin.toolbox.processes import joined
+
     logging.captureWarnings(True)
-    settings = settings_module.resolve(
+    with joined() as ranks:
+        settings = ranks.together(lambda: settings_of(options))
+        folder = RunFolder(Path(settings["save_dir"]) / settings["save_name"])
+        # this stdout, also while the toolbox's prints are redirected
+        console = Console(file=sys.stdout, quiet=not ranks.is_first)
+        if not ranks.once(lambda: claim(folder, settings, options.resume)):
+            console.print(f"{folder.path}: this run is finished; see {folder.result.name}")
+            return 0
+        log = run_logger(folder.log if ranks.is_first else None, console)
+        with log as logger, signals.noted(ranks.world_size) as interruption:
+            for note in settings.notes:
+                logger.info(f"note: {note}")
+            return train(settings, folder, options.resume, console, logger, interruption, ranks)
+
+
+def settings_of(options: argparse.Namespace) -> settings_module.Settings:
+    """The checked settings of a run, from the options of ``dnll train``."""
+    return settings_module.resolve(
         Path(options.c),
         options.set,
         data_dir=options.data_dir,
@@ -52,18 +74,16 @@ def run(options: argparse.Namespace) -> int:
         save_name=options.save_name,
         seed=options.seed,
     )
-    folder = RunFolder(Path(settings["save_dir"]) / settings["save_name"])
-    console = Console(file=sys.stdout)  # this one, also while the toolbox's prints are redirected
-    if options.resume and folder.is_finished():
-        console.print(f"{folder.path}: this run is finished; see {folder.result.name}")
-        return 0
-    folder.claim(options.resume)
+
+
+def claim(folder: RunFolder, settings: settings_module.Settings, resume: bool) -> bool:
+    """Makes the run folder, or checks that the run in it may go on; False if it is finished."""
+    if resume and folder.is_finished():
+        return False
+    folder.claim(resume)
     if folder.config.exists():
         check_same_settings(settings, folder.config)
-    with run_logger(folder.log, console) as logger, signals.noted() as interruption:
-        for note in settings.notes:
-            logger.info(f"note: {note}")
-        return train(settings, folder, options.resume, console, logger, interruption)
+    return True
 
 
 def train(
@@ -73,44 +93,37 @@ def train(
     console: Console,
     logger: logging.Logger,
     interruption: signals.Interruption,
+    ranks: "Ranks",
 ) -> int:
     """Builds the algorithm, trains it and writes the result; returns the exit code."""
-    from dnll_plugin.commands.curves import draw_curves
-    from dnll_plugin.commands.result import write_result
-    from dnll_plugin.hooks.finite import FiniteHook
+    from dnll_plugin.hooks.finite import FiniteHook, NotFiniteError
     from dnll_plugin.hooks.metrics import MetricsHook
     from dnll_plugin.hooks.progress import ProgressHook
-    from dnll_plugin.toolbox import checkpoint
     from dnll_plugin.toolbox import device as devices
     from dnll_plugin.toolbox.build import build_algorithm
-    from dnll_plugin.toolbox.saving import (
-        Interrupted,
-        QuietEvaluationHook,
-        SavingHook,
-        resume_from,
-    )
+    from dnll_plugin.toolbox.parallel import AgreementHook, spread
+    from dnll_plugin.toolbox.saving import Interrupted, QuietEvaluationHook, SavingHook
 
-    device = devices.choose(settings["device"])
+    device = ranks.together(lambda: ranks.place(devices.choose(settings["device"])))
     toolbox_log = ToolboxLog(logger)
     with redirect_stdout(toolbox_log):
-        algorithm = build_algorithm(settings.namespace(), device, folder.path, toolbox_log)
-    saving = SavingHook(folder.path, interruption)
+        algorithm = ranks.first_then_others(
+            lambda: build_algorithm(settings.namespace(), device, folder.path, toolbox_log, ranks)
+        )
+    ranks.together(lambda: spread(algorithm, ranks))
+    agreement = AgreementHook(interruption, ranks)
+    saving = SavingHook(folder.path, agreement.agreed, ranks)
     progress = ProgressHook(console, logger)
+    algorithm.register_hook(agreement, None, "HIGHEST")
     algorithm.register_hook(QuietEvaluationHook(), "EvaluationHook", "HIGH")
-    algorithm.register_hook(MetricsHook(folder.path), None, "ABOVE_NORMAL")
     algorithm.register_hook(FiniteHook(), "FiniteHook", "NORMAL")
     algorithm.register_hook(saving, None, "LOW")
-    algorithm.register_hook(progress, None, "LOWEST")
+    if ranks.is_first:
+        algorithm.register_hook(MetricsHook(folder.path), None, "ABOVE_NORMAL")
+        algorithm.register_hook(progress, None, "LOWEST")
 
-    settings.dump(folder.config)
-    start = checkpoint.latest_whole(folder.path)
-    if start is not None:
-        if start.name != checkpoint.LATEST:
-            logger.info(f"{checkpoint.LATEST} is damaged: taking the one before")
-        resume_from(start, algorithm, saving)
-        logger.info(f"going on from step {algorithm.it} ({start.name})")
-    elif resume:
-        logger.info("no checkpoint yet: starting from the beginning")
+    ranks.once(lambda: settings.dump(folder.config))
+    go_on(folder, algorithm, saving, resume, logger)
     logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
     try:
         if hasattr(algorithm, "warmup"):
@@ -119,15 +132,52 @@ def train(
     except Interrupted as signal_came:
         logger.info(f"{signal_came}: saved at step {algorithm.it + 1}; go on with --resume")
         return signal_came.exit_code
+    except NotFiniteError:  # the same in every process
+        if ranks.is_first:
+            raise
+        return 1
     finally:
         progress.stop()
+    ranks.once(lambda: finish(settings, folder, algorithm, saving.seconds(), device, logger))
+    return 0
+
+
+def go_on(
+    folder: RunFolder, algorithm: Any, saving: Any, resume: bool, logger: logging.Logger
+) -> None:
+    """Puts an algorithm back to the last whole checkpoint of the run, if there is one."""
+    from dnll_plugin.toolbox import checkpoint
+    from dnll_plugin.toolbox.saving import resume_from
+
+    ranks = saving.ranks
+    start = ranks.once(lambda: checkpoint.latest_whole(folder.path))
+    if start is not None:
+        if start.name != checkpoint.LATEST:
+            logger.info(f"{checkpoint.LATEST} is damaged: taking the one before")
+        ranks.together(lambda: resume_from(start, algorithm, saving))
+        logger.info(f"going on from step {algorithm.it} ({start.name})")
+    elif resume:
+        logger.info("no checkpoint yet: starting from the beginning")
+
+
+def finish(
+    settings: settings_module.Settings,
+    folder: RunFolder,
+    algorithm: Any,
+    seconds: float,
+    device: Any,
+    logger: logging.Logger,
+) -> None:
+    """Draws the curves of a finished run and writes its result."""
+    from dnll_plugin.commands.curves import draw_curves
+    from dnll_plugin.commands.result import write_result
+
     draw_curves(folder.metrics, folder.curves)
-    result = write_result(folder, settings, algorithm, device, saving.seconds())
+    result = write_result(folder, settings, algorithm, device, seconds)
     logger.info(
         f"done: error {result['error_rate']:.2f}%, best {result['best_error_rate']:.2f}%, "
         f"{result['seconds']:.0f} s; see {folder.path}"
     )
-    return 0
 
 
 def check_same_settings(settings: settings_module.Settings, config: Path) -> None:

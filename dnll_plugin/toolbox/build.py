@@ -16,13 +16,21 @@ import torch
 from dnll_plugin.datasets.toolbox_files import not_loaded
 from dnll_plugin.errors import InputError
 from dnll_plugin.toolbox import device as devices
+from dnll_plugin.toolbox.processes import ALONE, Ranks
 
 HOOKS_OF_TRAIN_PY = ("CheckpointHook", "TimerHook", "LoggingHook", "EvaluationHook")
 """Hooks of the toolbox that ``dnll train`` has its own for."""
 
+HOOKS_THAT_WRITE = (*HOOKS_OF_TRAIN_PY, "WANDBHook", "AimHook")
+"""With the hooks of the toolbox that report a run, which rank 0 does for all."""
+
 
 def build_algorithm(
-    args: argparse.Namespace, device: torch.device, folder: Path, logger: Any
+    args: argparse.Namespace,
+    device: torch.device,
+    folder: Path,
+    logger: Any,
+    ranks: Ranks = ALONE,
 ) -> Any:
     """Builds an algorithm on its device, with resumable loaders and no hooks that write.
 
@@ -34,6 +42,7 @@ def build_algorithm(
         device: The device of the run.
         folder: The run folder.
         logger: Where the toolbox's messages go: an object with ``info``.
+        ranks: The processes of the run; rank 0 writes into the folder.
 
     Returns:
         The algorithm, ready for its hooks and :meth:`train`.
@@ -73,11 +82,16 @@ def build_algorithm(
     algorithm.loss_scaler = torch.amp.GradScaler(
         device.type, enabled=args.amp and device.type == "cuda"
     )
-    store_split(algorithm, folder / "split.npz")
-    store_classes(algorithm, folder / "classes.json")
-    remove_hooks(algorithm, HOOKS_OF_TRAIN_PY)
+    if ranks.is_first:
+        store_split(algorithm, folder / "split.npz")
+        store_classes(algorithm, folder / "classes.json")
+    remove_hooks(algorithm, HOOKS_OF_TRAIN_PY if ranks.is_first else HOOKS_THAT_WRITE)
     if args.fast_hooks:
         use_fast_hooks(algorithm)
+    algorithm.rank, algorithm.world_size = ranks.rank, ranks.world_size
+    algorithm.distributed = ranks.world_size > 1
+    if not ranks.is_first:
+        seed_everything(seed_of(ranks.rank, args.seed))
     make_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
     if args.data_on == "device":
         keep_on_device(algorithm, device)
@@ -116,6 +130,11 @@ def seed_everything(seed: int) -> None:
     np.random.seed(seed)
     torch.manual_seed(seed)
     torch.backends.cudnn.deterministic = True
+
+
+def seed_of(rank: int, seed: int) -> int:
+    """The seed of what a rank draws in its steps, dropout for one."""
+    return int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])
 
 
 def remove_hooks(algorithm: Any, names: Iterable[str]) -> None:

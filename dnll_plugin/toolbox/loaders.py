@@ -91,6 +91,27 @@ class LoaderPositionHook(Hook):
             algorithm.loader_dict[name].batch_sampler.start(algorithm.epoch, skip)
 
 
+def share_of(sampler: Any, rank: int, world_size: int) -> Any:
+    """The toolbox's sampler for one of several ranks.
+
+    The ranks take turns in one order of the data, so that their batches of a step together are the
+    batch that a single process with as many times the batch size has.
+
+    Args:
+        sampler: The toolbox's ``DistributedSampler`` of a single process.
+        rank: From 0 to ``world_size - 1``.
+        world_size: Number of ranks.
+    """
+    if world_size == 1:
+        return sampler
+    return type(sampler)(
+        sampler.dataset,
+        num_replicas=world_size,
+        rank=rank,
+        num_samples=sampler.total_size * world_size,
+    )
+
+
 def make_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
     """Replaces an algorithm's training loaders by resumable ones, and registers their hook.
 
@@ -101,7 +122,8 @@ def make_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
     """
     for number, name in enumerate(TRAIN_LOADERS):
         loader = algorithm.loader_dict[name]
-        batches = SeededBatches(loader.sampler, loader.batch_size, (seed, number, algorithm.rank))
+        sampler = share_of(loader.sampler, algorithm.rank, algorithm.world_size)
+        batches = SeededBatches(sampler, loader.batch_size, (seed, number, algorithm.rank))
         algorithm.loader_dict[name] = DataLoader(
             SeededDataset(loader.dataset),
             batch_sampler=batches,

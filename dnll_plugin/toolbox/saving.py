@@ -10,6 +10,7 @@ from semilearn.core.hooks import EvaluationHook, Hook
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.toolbox import checkpoint
+from dnll_plugin.toolbox.processes import ALONE, Ranks
 
 Interruption = Callable[[], int | None]
 """Tells the number of the signal that asked the run to end, None for none."""
@@ -38,16 +39,18 @@ class SavingHook(Hook):
 
     Args:
         folder: The run folder.
-        interruption: See :data:`Interruption`.
+        interruption: See :data:`Interruption`; the same in all processes.
+        ranks: The processes of the run, of which rank 0 writes.
 
     Attributes:
         seconds_before: Training time of the sessions that this one goes on from.
     """
 
-    def __init__(self, folder: Path, interruption: Interruption) -> None:
+    def __init__(self, folder: Path, interruption: Interruption, ranks: Ranks = ALONE) -> None:
         super().__init__()
         self.folder = folder
         self.interruption = interruption
+        self.ranks = ranks
         self.seconds_before = 0.0
         self.started_at = 0.0
 
@@ -60,26 +63,36 @@ class SavingHook(Hook):
         if not evaluated and number is None:
             return
         algorithm.call_hook("check", "FiniteHook")
-        state = run_state(algorithm, self.seconds())
-        checkpoint.write_latest(state, self.folder)
-        if evaluated and algorithm.it == algorithm.best_it:
-            checkpoint.write(state, self.folder / checkpoint.BEST)
+        state = run_state(algorithm, self.seconds(), self.ranks)
+        is_best = evaluated and algorithm.it == algorithm.best_it
+        self.ranks.once(lambda: self.write(state, is_best))
         if number is not None and not self.is_last_iter(algorithm):
             raise Interrupted(number)
+
+    def write(self, state: Mapping[str, Any], is_best: bool) -> None:
+        """Writes the latest checkpoint, and the best one."""
+        checkpoint.write_latest(state, self.folder)
+        if is_best:
+            checkpoint.write(state, self.folder / checkpoint.BEST)
 
     def seconds(self) -> float:
         """Training time so far, over all sessions."""
         return self.seconds_before + time.monotonic() - self.started_at
 
 
-def run_state(algorithm: Any, seconds: float) -> dict[str, Any]:
-    """Everything that a run needs to go on as if it had not stopped."""
+def run_state(algorithm: Any, seconds: float, ranks: Ranks) -> dict[str, Any]:
+    """Everything that a run needs to go on as if it had not stopped.
+
+    Ranks differ in their random generators and in nothing else.
+    """
+    first, *others = ranks.gather(checkpoint.random_state())
     return {
         **algorithm.get_save_dict(),
         "epoch": algorithm.epoch,
         "dnll": {
             "identity": identity(algorithm.args),
-            "random": checkpoint.random_state(),
+            "random": first,
+            "random_of_others": others,
             "seconds": seconds,
         },
     }
@@ -94,15 +107,18 @@ def resume_from(path: Path, algorithm: Any, saving: SavingHook) -> None:
         saving: Its saving hook, which goes on counting the time.
 
     Raises:
-        InputError: If the checkpoint is of another algorithm, net or number of classes.
+        InputError: If the checkpoint is of another algorithm, net or number of classes, or of
+            another number of processes.
     """
     state = checkpoint.read(path)
     check_identity(state, algorithm.args, path)
+    random_states = [state["dnll"]["random"], *state["dnll"].get("random_of_others", [])]
+    check_world_size(len(random_states), saving.ranks, path)
     algorithm.load_model(str(path))
     algorithm.start_epoch = algorithm.epoch = algorithm.it // algorithm.num_iter_per_epoch
     algorithm.resume = True  # the toolbox's EMA hook then goes on from the loaded averages
     saving.seconds_before = state["dnll"]["seconds"]
-    checkpoint.set_random_state(state["dnll"]["random"])
+    checkpoint.set_random_state(random_states[saving.ranks.rank])
 
 
 def identity(args: Any) -> dict[str, Any]:
@@ -123,3 +139,19 @@ def check_identity(state: Mapping[str, Any], args: Any, path: Path) -> None:
         found = state["dnll"]["identity"][name]
         if found != wanted:
             raise InputError(f"{path}: its {name} is {found!r}, that of the run is {wanted!r}")
+
+
+def check_world_size(found: int, ranks: Ranks, path: Path) -> None:
+    """Compares the number of processes that wrote a checkpoint with that of the run.
+
+    Raises:
+        InputError: If they differ: the batches would be others.
+    """
+    if found != ranks.world_size:
+        start = (
+            f"torchrun --nproc_per_node={found} -m dnll_plugin train" if found > 1 else "dnll train"
+        )
+        raise InputError(
+            f"{path}: its world_size is {found}, that of the run is {ranks.world_size}; "
+            f"start it with {start}"
+        )

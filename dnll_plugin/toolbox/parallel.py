@@ -1,0 +1,105 @@
+"""One algorithm of the toolbox in several processes, each with its share of every batch."""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from semilearn.core.hooks import Hook
+from torch import Tensor, nn
+
+from dnll_plugin.toolbox.processes import Ranks
+
+
+class Loss(nn.Module):
+    """What ``DistributedDataParallel`` sees: the model's parameters, and the loss as its output.
+
+    DDP prepares to average gradients from the output of its one forward pass. Algorithms make
+    several passes before one backward, and use some heads and submodels in some steps only; but
+    from the loss DDP finds exactly the parameters that have a gradient. The algorithm keeps the
+    bare model, so that checkpoints, averages and attributes are those of a single process.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        device = next(model.parameters()).device
+        self.unused = nn.Parameter(torch.zeros((), device=device))  # DDP warns where there is none
+
+    def forward(self, loss: Tensor) -> Tensor:
+        return loss
+
+
+class BuffersHook(Hook):
+    """Gives all ranks the buffers of rank 0 after each update, before they are averaged.
+
+    Without a GPU there is no batch norm over all ranks: each has statistics of its own rows.
+    """
+
+    def after_train_step(self, algorithm: Any) -> None:
+        buffers = [buffer for buffer in algorithm.model.buffers() if buffer.is_floating_point()]
+        if not buffers:
+            return
+        flat = torch.cat([buffer.reshape(-1) for buffer in buffers])
+        dist.broadcast(flat, 0)
+        sizes = [buffer.numel() for buffer in buffers]
+        for buffer, values in zip(buffers, flat.split(sizes), strict=True):
+            buffer.copy_(values.view_as(buffer))
+
+
+class AgreementHook(Hook):
+    """Lets all ranks end at the same step when a signal comes to any of them.
+
+    They agree at the start of a step, once its batch is there. So none waits in the step for one
+    whose data or checkpoint took long.
+
+    Args:
+        interruption: Tells the number of the signal that came to this process, None for none.
+        ranks: The processes of the run.
+    """
+
+    def __init__(self, interruption: Any, ranks: Ranks) -> None:
+        super().__init__()
+        self.interruption = interruption
+        self.ranks = ranks
+        self.number = 0
+
+    def before_train_step(self, algorithm: Any) -> None:
+        self.number = self.ranks.agree(self.interruption() or 0)
+
+    def agreed(self) -> int | None:
+        """The number of the signal that the run ends at, None for none."""
+        return (self.number or None) if self.ranks.world_size > 1 else self.interruption()
+
+
+def spread(algorithm: Any, ranks: Ranks) -> None:
+    """Makes algorithms, one in each process, train the same model on their shares of each batch.
+
+    To be called in all processes at the same time.
+
+    Args:
+        algorithm: Built for ``ranks``, on its device.
+        ranks: The processes of the run.
+    """
+    if ranks.world_size == 1:
+        return
+    if next(algorithm.model.parameters()).is_cuda:
+        algorithm.model = nn.SyncBatchNorm.convert_sync_batchnorm(algorithm.model)
+        algorithm.ema_model = nn.SyncBatchNorm.convert_sync_batchnorm(algorithm.ema_model)
+    else:
+        algorithm.register_hook(BuffersHook(), "BuffersHook", "VERY_HIGH")
+    average_gradients(algorithm)
+
+
+def average_gradients(algorithm: Any) -> None:
+    """Makes the toolbox's update of the weights use the average of the ranks' gradients."""
+    parallel = nn.parallel.DistributedDataParallel(
+        Loss(algorithm.model), broadcast_buffers=False, find_unused_parameters=True
+    )
+    hook = algorithm.hooks_dict["ParamUpdateHook"]
+    update = hook.after_train_step
+
+    def average_and_update(algorithm: Any) -> None:
+        algorithm.out_dict["loss"] = parallel(algorithm.out_dict["loss"])
+        update(algorithm)
+
+    hook.after_train_step = average_and_update
