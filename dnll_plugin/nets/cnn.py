@@ -28,28 +28,34 @@ class ConvBlock(nn.Sequential):
         )
 
 
-class TwoHeadCNN(nn.Module):
-    """Stages of convolutions, an average over positions, and two linear heads.
+class HeadedCNN(nn.Module):
+    """Stages of convolutions, an average over positions, and two linear heads, or one.
 
-    The class head learns from labels, the consistency head from everything else, so that the pull
-    of wrong targets does not reach the classifier directly.
+    With two, the class head learns from labels, the consistency head from everything else, so that
+    the pull of wrong targets does not reach the classifier directly.
 
     Args:
         stages: The convolutional trunk, each stage a sequence of layers.
         num_features: Channels that the trunk ends with.
         num_classes: Outputs of each head.
         input_noise: Standard deviation of the Gaussian noise on the images, in training only.
+        heads: 2 or 1.
     """
 
     min_size = 1
 
     def __init__(
-        self, stages: list[nn.Sequential], num_features: int, num_classes: int, input_noise: float
+        self,
+        stages: list[nn.Sequential],
+        num_features: int,
+        num_classes: int,
+        input_noise: float,
+        heads: int,
     ) -> None:
         super().__init__()
         self.stages = nn.Sequential(*stages)
         self.classifier = weight_norm(nn.Linear(num_features, num_classes))
-        self.consistency = weight_norm(nn.Linear(num_features, num_classes))
+        self.consistency = weight_norm(nn.Linear(num_features, num_classes)) if heads == 2 else None
         self.num_features = num_features
         set_input_noise(self, input_noise)
 
@@ -62,8 +68,8 @@ class TwoHeadCNN(nn.Module):
             only_feat: Return the features.
 
         Returns:
-            ``{"logits": (N, K), "logits_cons": (N, K), "feat": (N, F)}``, or the class logits, or
-            the features.
+            ``{"logits": (N, K), "logits_cons": (N, K), "feat": (N, F)}``, with one head without
+            ``logits_cons``, or the class logits, or the features.
 
         Raises:
             InputError: The images are too small for the network's poolings.
@@ -73,11 +79,10 @@ class TwoHeadCNN(nn.Module):
         feat = self.extract(x)
         if only_feat:
             return feat
-        return {
-            "logits": self.classifier(feat),
-            "logits_cons": self.consistency(feat),
-            "feat": feat,
-        }
+        output = {"logits": self.classifier(feat), "feat": feat}
+        if self.consistency is not None:
+            output["logits_cons"] = self.consistency(feat)
+        return output
 
     def extract(self, x: Tensor) -> Tensor:
         """Features (N, F) of images (N, 3, H, W)."""
@@ -101,17 +106,18 @@ class TwoHeadCNN(nn.Module):
         return {n for n, _ in self.named_parameters() if ".norm." in n or n.endswith(".bias")}
 
 
-class CNN13(TwoHeadCNN):
+class CNN13(HeadedCNN):
     """The 13-layer network of Mean Teacher, Temporal Ensembling and DNLL, with two heads.
 
     Args:
         num_classes: Number of classes.
         input_noise: Standard deviation of the noise on the images in training.
+        heads: 2 as published, or 1 for algorithms that know one head only.
     """
 
     min_size = 12
 
-    def __init__(self, num_classes: int, input_noise: float = 0.0) -> None:
+    def __init__(self, num_classes: int, input_noise: float = 0.0, heads: int = 2) -> None:
         stages = [
             nn.Sequential(ConvBlock(3, 128), ConvBlock(128, 128), ConvBlock(128, 128), *_shrink()),
             nn.Sequential(
@@ -123,26 +129,27 @@ class CNN13(TwoHeadCNN):
                 ConvBlock(256, 128, kernel_size=1, padding=0),
             ),
         ]
-        super().__init__(stages, 128, num_classes, input_noise)
+        super().__init__(stages, 128, num_classes, input_noise, heads)
 
 
-class CNN3(TwoHeadCNN):
+class CNN3(HeadedCNN):
     """The 3-layer network that DNLL uses on MNIST, with two heads.
 
     Args:
         num_classes: Number of classes.
         input_noise: Standard deviation of the noise on the images in training.
+        heads: 2 as published, or 1 for algorithms that know one head only.
     """
 
     min_size = 4
 
-    def __init__(self, num_classes: int, input_noise: float = 0.15) -> None:
+    def __init__(self, num_classes: int, input_noise: float = 0.15, heads: int = 2) -> None:
         stages = [
             nn.Sequential(ConvBlock(3, 16), nn.MaxPool2d(2)),
             nn.Sequential(ConvBlock(16, 32), *_shrink()),
             nn.Sequential(ConvBlock(32, 32)),
         ]
-        super().__init__(stages, 32, num_classes, input_noise)
+        super().__init__(stages, 32, num_classes, input_noise, heads)
 
     def pool(self, maps: Tensor, image_size: int) -> Tensor:
         """Average the final maps; of 28-pixel images only the upper left 6x6 of 7x7 positions.
@@ -161,10 +168,11 @@ def cnn13(
     pretrained: bool = False,
     pretrained_path: str | None = None,
     input_noise: float = 0.0,
+    heads: int = 2,
 ) -> CNN13:
     """Build :class:`CNN13`. There are no pretrained weights."""
     _refuse_pretrained("cnn13", pretrained)
-    return CNN13(num_classes, input_noise)
+    return CNN13(num_classes, input_noise, heads)
 
 
 def cnn3(
@@ -172,10 +180,11 @@ def cnn3(
     pretrained: bool = False,
     pretrained_path: str | None = None,
     input_noise: float = 0.15,
+    heads: int = 2,
 ) -> CNN3:
     """Build :class:`CNN3`. There are no pretrained weights."""
     _refuse_pretrained("cnn3", pretrained)
-    return CNN3(num_classes, input_noise)
+    return CNN3(num_classes, input_noise, heads)
 
 
 def _refuse_pretrained(name: str, pretrained: bool) -> None:

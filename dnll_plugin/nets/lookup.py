@@ -5,21 +5,28 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+from functools import partial
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.nets.cnn import cnn3, cnn13
 from dnll_plugin.nets.pair import NetBuilder, pair_builder
 
-_CNNS: dict[str, NetBuilder] = {"cnn13": cnn13, "cnn3": cnn3}
+_CNNS: dict[str, NetBuilder] = {
+    "cnn13": cnn13,
+    "cnn3": cnn3,
+    "cnn13_one_head": partial(cnn13, heads=1),
+    "cnn3_one_head": partial(cnn3, heads=1),
+}
 
 
 def find_builder(name: str) -> NetBuilder:
     """Find the builder of the net that a config calls ``name``.
 
     Args:
-        name: ``cnn13`` or ``cnn3``; ``timm_<model>``, or ``timm_<model>@<size>`` for images of
-            that many pixels a side; a net of the toolbox such as ``wrn_28_2``; and of any two of
-            these a pair, ``dual_<net>`` or ``dual_<left>+<right>``.
+        name: ``cnn13`` or ``cnn3``, which have two heads, ``cnn13_one_head`` or ``cnn3_one_head``;
+            ``timm_<model>``, or ``timm_<model>@<size>`` for images of that many pixels a side; a
+            net of the toolbox such as ``wrn_28_2``; and of any two of these a pair,
+            ``dual_<net>`` or ``dual_<left>+<right>``.
 
     Raises:
         InputError: There is no such net; the message names the nearest ones.

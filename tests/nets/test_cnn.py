@@ -24,6 +24,13 @@ def test_two_heads_on_shared_features(builder, size):
 
 
 @pytest.mark.parametrize("builder", [cnn3, cnn13])
+def test_one_head(builder):
+    net = builder(num_classes=7, heads=1)
+    assert set(net(torch.randn(2, 3, 32, 32))) == {"logits", "feat"}
+    assert not any("consistency" in name for name, _ in net.named_parameters())
+
+
+@pytest.mark.parametrize("builder", [cnn3, cnn13])
 def test_class_head_applies_to_the_features_alone(builder):
     net = builder(num_classes=7).eval()
     x = torch.randn(2, 3, 32, 32)
