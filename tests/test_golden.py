@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dnll_plugin.local_clustering import local_clustering_loss
 from dnll_plugin.losses import (
     Heads,
     consistency,
@@ -165,3 +166,17 @@ def test_golden_negative_loss_alone(path: Path) -> None:
     rows = golden["left_negative_rows"]
     loss = negative_label_loss(golden["left_cons"][rows], golden["left_negative_mask"].bool())
     assert_close(loss, golden["left_negative_loss"])
+
+
+@golden_files("local_clustering")
+def test_local_clustering(path: Path) -> None:
+    golden = load(path)
+    labeled, unlabeled = (
+        golden[f"{kind}_features"].requires_grad_() for kind in ("labeled", "unlabeled")
+    )
+    loss = local_clustering_loss(labeled, unlabeled, golden["threshold"])
+    assert_close(loss.detach(), golden["loss"])
+    for kind, gradient in zip(
+        ("labeled", "unlabeled"), torch.autograd.grad(loss, (labeled, unlabeled)), strict=True
+    ):
+        assert_close(gradient, golden[f"grad_{kind}"])

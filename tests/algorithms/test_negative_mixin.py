@@ -5,18 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from semilearn.algorithms import name2alg
 
-from dnll_plugin.algorithms.negative_mixin import NegativeMixin
 from dnll_plugin.commands import settings
+from dnll_plugin.commands.keys_toolbox import algorithm_arguments, base_of
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
 SMALL = ("img_size=8", "batch_size=10", "uratio=2", "num_train_iter=40", "epoch=20", "net=cnn3")
-NAMES = sorted(
-    name
-    for name in name2alg.keys()  # noqa: SIM118
-    if issubclass(name2alg[name], NegativeMixin)
-)
+NAMES = sorted(name for name in algorithm_arguments() if base_of(name) != name)
 
 
 class Quiet:
