@@ -24,6 +24,7 @@ def write_result(
         **{name: settings[name] for name in ("algorithm", "dataset", "num_labels", "seed")},
         "iterations": algorithm.it,
         **error_rates(read(folder.metrics)),
+        "world_size": algorithm.world_size,
         "seconds": seconds,
         "device": device_name(device),
         "peak_memory_mb": peak_memory_mb(device),

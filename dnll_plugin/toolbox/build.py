@@ -86,7 +86,7 @@ def build_algorithm(
         store_split(algorithm, folder / "split.npz")
         store_classes(algorithm, folder / "classes.json")
     remove_hooks(algorithm, HOOKS_OF_TRAIN_PY if ranks.is_first else HOOKS_THAT_WRITE)
-    if args.fast_hooks:
+    if args.fast_hooks or ranks.world_size > 1:  # only these count FlexMatch's labels of all ranks
         use_fast_hooks(algorithm)
     algorithm.rank, algorithm.world_size = ranks.rank, ranks.world_size
     algorithm.distributed = ranks.world_size > 1

@@ -7,6 +7,7 @@ import torch.distributed as dist
 from semilearn.core.hooks import Hook
 from torch import Tensor, nn
 
+from dnll_plugin.toolbox.fast_hooks import CountingFlexMatchHook
 from dnll_plugin.toolbox.processes import Ranks
 
 
@@ -87,7 +88,27 @@ def spread(algorithm: Any, ranks: Ranks) -> None:
         algorithm.ema_model = nn.SyncBatchNorm.convert_sync_batchnorm(algorithm.ema_model)
     else:
         algorithm.register_hook(BuffersHook(), "BuffersHook", "VERY_HIGH")
+    masking = algorithm.hooks_dict.get("MaskingHook")
+    if isinstance(masking, CountingFlexMatchHook):
+        share_labels(masking)
     average_gradients(algorithm)
+
+
+def share_labels(hook: CountingFlexMatchHook) -> None:
+    """Makes FlexMatch's thresholds follow the pseudo-labels of all ranks, as of one large batch."""
+    keep = hook.keep
+
+    def keep_all(idx_ulb: Tensor, label: Tensor, confident: Tensor) -> None:
+        keep(all_rows(idx_ulb), all_rows(label), all_rows(confident.long()).bool())
+
+    hook.keep = keep_all  # type: ignore[method-assign]
+
+
+def all_rows(rows: Tensor) -> Tensor:
+    """The rows (N, ...) of every rank, in the order in which they were dealt."""
+    shares = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, rows.contiguous())
+    return torch.stack(shares, dim=1).flatten(0, 1)
 
 
 def average_gradients(algorithm: Any) -> None:

@@ -1,0 +1,86 @@
+"""Runs of ``dnll train`` in one process after another, for tests that start it in several.
+
+``python in_ranks.py JSON``, where JSON is a list of ``[port, arguments]``; with ``RANK`` and
+``WORLD_SIZE`` set the processes join. Arguments ``["go back", folder]`` are done by rank 0.
+"""
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from dnll_plugin.commands.main import main
+
+
+class TinyNet(nn.Module):
+    """Two layers and two heads, without batch norm or dropout."""
+
+    num_features = 12
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, self.num_features), nn.Tanh())
+        self.head = nn.Linear(self.num_features, num_classes)
+        self.head_cons = nn.Linear(self.num_features, num_classes)
+
+    def forward(self, x, only_fc=False, only_feat=False):
+        feat = x if only_fc else self.body(x)
+        if only_feat:
+            return feat
+        logits = self.head(feat)
+        if only_fc:
+            return logits
+        return {"logits": logits, "feat": feat, "logits_cons": self.head_cons(feat)}
+
+    def group_matcher(self, coarse=False, prefix=""):
+        return {"stem": f"^{prefix}body", "blocks": f"^{prefix}head"}
+
+    def no_weight_decay(self):
+        return set()
+
+
+def tiny(num_classes, pretrained=False, pretrained_path=None):
+    return TinyNet(num_classes)
+
+
+@contextmanager
+def rows_that_depend_on_nothing_else():
+    """Draws the augmentations of an image from its index, whatever batch and rank it is in."""
+    import semilearn.nets
+
+    from dnll_plugin.toolbox import loaders
+
+    original = loaders.SeededDataset.__getitems__
+
+    def getitems(self, batch):
+        return [original(self, [index, index])[0] for index in batch[1:]]
+
+    semilearn.nets.tiny = tiny
+    loaders.SeededDataset.__getitems__ = getitems
+    try:
+        yield
+    finally:
+        loaders.SeededDataset.__getitems__ = original
+        del semilearn.nets.tiny
+
+
+def go_back(run: Path) -> None:
+    """Makes a finished run one that was killed after the checkpoint before the last."""
+    (run / "previous_model.pth").replace(run / "latest_model.pth")
+    (run / "result.json").unlink()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with rows_that_depend_on_nothing_else():
+        for port, arguments in json.loads(sys.argv[1]):
+            os.environ["MASTER_PORT"] = str(port)
+            if arguments[0] != "go back":
+                code = main(arguments)
+                print(f"exit code {code}", flush=True)
+            elif os.environ["RANK"] == "0":
+                go_back(Path(arguments[1]))
