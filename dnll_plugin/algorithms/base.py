@@ -153,6 +153,7 @@ class DNLLBase(LearnsNegatives):
         self, total_loss: Tensor, learners: list[dict[str, Tensor]]
     ) -> dict[str, Tensor]:
         """The losses to log, without synchronising: terms before their weights, learners' mean."""
+        self.loss_terms = learners
         log = {"total_loss": total_loss.detach()}
         if is_log_step(self):
             for name in learners[0]:

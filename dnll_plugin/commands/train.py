@@ -116,7 +116,8 @@ def train(
     progress = ProgressHook(console, logger)
     algorithm.register_hook(agreement, None, "HIGHEST")
     algorithm.register_hook(QuietEvaluationHook(), "EvaluationHook", "HIGH")
-    algorithm.register_hook(FiniteHook(), "FiniteHook", "NORMAL")
+    finite = FiniteHook(saving.last_checkpoint, ranks.gather)
+    algorithm.register_hook(finite, "FiniteHook", "NORMAL")
     algorithm.register_hook(saving, None, "LOW")
     if ranks.is_first:
         algorithm.register_hook(MetricsHook(folder.path), None, "ABOVE_NORMAL")

@@ -1,6 +1,8 @@
 """The hook that ends a run whose numbers have gone bad, before a checkpoint is made of them."""
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from semilearn.core.hooks import Hook
@@ -8,53 +10,155 @@ from torch import Tensor
 
 from dnll_plugin.hooks.monitor import is_log_step
 
+SKIPPED_STEPS = 20
+"""Updates in a row that the loss scaler may leave out. It halves its scale, 65,536 at first, each
+time: after 20 of them it is below 0.1, and no scale will help."""
+
 
 class NotFiniteError(RuntimeError):
-    """The loss or the weights of a run are not finite."""
+    """The loss, the gradient or the weights of a run are not finite."""
+
+
+class Found(NamedTuple):
+    """What was not finite first, and at which step, counted from 1."""
+
+    step: int
+    what: str
+
+
+class FirstBad:
+    """Keeps, on the device, the first step at which one of some numbers was not finite.
+
+    Args:
+        names: Of the numbers, in their order; of several learners each may have the same.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.step: Tensor | None = None
+        self.which: Tensor | None = None
+
+    def look(self, values: Tensor, step: int) -> None:
+        """Looks at the numbers (N,) of a step; reads nothing from the device."""
+        bad = ~values.isfinite()
+        if self.step is None or self.which is None:
+            self.step = torch.full((), -1, dtype=torch.long, device=values.device)
+            self.which = torch.zeros_like(bad)
+        is_first = bad.any() & (self.step < 0)
+        self.step = torch.where(is_first, step, self.step)
+        self.which = torch.where(is_first, bad, self.which)
+
+    def found(self) -> Found | None:
+        """What was found; this reads from the device."""
+        step = -1 if self.step is None else int(self.step)
+        if step < 0 or self.which is None:
+            return None
+        found = zip(self.names, self.which.tolist(), strict=True)
+        bad = list(dict.fromkeys(name for name, is_bad in found if is_bad))
+        others = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        return Found(step, ", ".join(bad[:3]) + others)
 
 
 class FiniteHook(Hook):
-    """Ends the run when its loss, or a weight, is not finite.
+    """Ends the run when its loss, a gradient or a weight is not finite.
 
-    The first bad step is kept on the device and read at the steps that are logged, which
-    synchronise anyway, and before each checkpoint. Under AMP the scaler leaves out updates with
-    infinite gradients, whose loss is finite, so that those end no run.
+    Loss, terms and gradients are looked at in each step, on the device. What was found is read at
+    the steps that are logged, which synchronise anyway, and before each checkpoint, so that the
+    last checkpoint is always a good one. Under AMP the scaler leaves out updates with infinite
+    gradients; `SKIPPED_STEPS` in a row end the run.
+
+    Args:
+        last_checkpoint: Says what the last good checkpoint is.
+        gather: Gives the values of all ranks, so that all end at once and say the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        last_checkpoint: Callable[[], str] = lambda: "no checkpoint was written",
+        gather: Callable[[Any], list[Any]] = lambda value: [value],
+    ) -> None:
         super().__init__()
-        self.first_bad: Tensor | None = None
+        self.last_checkpoint = last_checkpoint
+        self.gather = gather
+        self.losses: dict[tuple[str, ...], FirstBad] = {}
+        self.gradients: dict[tuple[str, ...], FirstBad] = {}
+        self.updated = False
+        self.skipped = 0
+
+    def before_run(self, algorithm: Any) -> None:
+        algorithm.optimizer.register_step_pre_hook(lambda *_: self.look_at_gradients(algorithm))
+
+    def look_at_gradients(self, algorithm: Any) -> None:
+        """Called before the optimizer's step, which the scaler may leave out."""
+        self.updated = True
+        gradients = {
+            f"gradient of {name}": parameter.grad
+            for name, parameter in algorithm.model.named_parameters()
+            if parameter.grad is not None
+        }
+        norms = torch.stack(torch._foreach_norm(list(gradients.values())))
+        look(self.gradients, tuple(gradients), norms, algorithm.it + 1)
 
     def after_train_step(self, algorithm: Any) -> None:
-        loss = algorithm.out_dict["loss"].detach()
-        if self.first_bad is None:
-            self.first_bad = torch.full((), -1, dtype=torch.long, device=loss.device)
-        is_first = ~loss.isfinite() & (self.first_bad < 0)
-        self.first_bad = torch.where(is_first, algorithm.it + 1, self.first_bad)
-        if is_log_step(algorithm):
+        if self.updated:
+            names, values = losses_of(algorithm)
+            look(self.losses, names, values, algorithm.it + 1)
+        self.skipped = 0 if self.updated else self.skipped + 1
+        self.updated = False
+        if is_log_step(algorithm) or self.skipped == SKIPPED_STEPS:
             self.check(algorithm)
 
     def check(self, algorithm: Any) -> None:
         """Raises NotFiniteError if a number went bad; this reads from the device."""
-        step = -1 if self.first_bad is None else int(self.first_bad)
-        if step >= 0:
-            raise NotFiniteError(f"the loss is not finite at step {step}{_advice(algorithm)}")
-        norms = torch._foreach_norm([p.detach() for p in algorithm.model.parameters()])
-        if not torch.stack(norms).isfinite().all():
+        kept = [*self.losses.values(), *self.gradients.values()]
+        found = [first.found() for first in kept]
+        if self.skipped == SKIPPED_STEPS:
+            found.append(Found(algorithm.it + 1, f"the gradient of {SKIPPED_STEPS} steps in a row"))
+        found.append(bad_weight(algorithm))
+        bad = [one for ranks in self.gather(found) for one in ranks if one is not None]
+        if bad:
+            first = min(bad, key=lambda one: one.step)  # of equals the loss, which stands first
             raise NotFiniteError(
-                f"a weight is not finite at step {algorithm.it + 1}{_advice(algorithm)}"
+                f"not finite at step {first.step}: {first.what}; {self.last_checkpoint()}; "
+                "lower lr, or a weight, and start anew"
             )
 
 
-def _advice(algorithm: Any) -> str:
-    terms = [
-        name.removeprefix("train/")
-        for name, value in algorithm.log_dict.items()
-        if name.startswith("train/") and name.endswith("loss") and not _finite(value)
+def look(
+    kept: dict[tuple[str, ...], FirstBad], names: tuple[str, ...], values: Tensor, step: int
+) -> None:
+    """Looks at numbers with these names; they may be others from step to step."""
+    if names not in kept:
+        kept[names] = FirstBad(names)
+    kept[names].look(values, step)
+
+
+def losses_of(algorithm: Any) -> tuple[tuple[str, ...], Tensor]:
+    """Names and values (N,) of the terms of a step's loss, and of the loss itself.
+
+    The plugin's algorithms hand over their terms as ``loss_terms``; those of the toolbox have read
+    theirs from the device already.
+    """
+    loss = algorithm.out_dict["loss"].detach()
+    named = [
+        (f"{name}_loss", term.detach().to(loss.dtype))
+        for terms in getattr(algorithm, "loss_terms", [])
+        for name, term in terms.items()
     ]
-    named = f" ({', '.join(terms)})" if terms else ""
-    return f"{named}; the last checkpoint is from before: lower lr, or a weight, and start anew"
+    named += [
+        (name.removeprefix("train/"), loss.new_full((), math.nan))
+        for name, value in algorithm.log_dict.items()
+        if name.endswith("loss") and isinstance(value, float) and not math.isfinite(value)
+    ]
+    names, values = zip(*named, ("loss", loss), strict=True)
+    return names, torch.stack(values)
 
 
-def _finite(value: Any) -> bool:
-    return bool(torch.as_tensor(value).isfinite())
+def bad_weight(algorithm: Any) -> Found | None:
+    """The first weights that are not finite now, or None; this reads from the device."""
+    weights = dict(algorithm.model.named_parameters())
+    norms = torch._foreach_norm([weight.detach() for weight in weights.values()])
+    for name, is_good in zip(weights, torch.stack(norms).isfinite().tolist(), strict=True):
+        if not is_good:
+            return Found(algorithm.it + 1, name)
+    return None

@@ -75,6 +75,13 @@ class SavingHook(Hook):
         if is_best:
             checkpoint.write(state, self.folder / checkpoint.BEST)
 
+    def last_checkpoint(self) -> str:
+        """What the last good checkpoint is, for a message."""
+        path = checkpoint.latest_whole(self.folder)
+        if path is None:
+            return "no checkpoint was written before"
+        return f"the last good checkpoint is {path}, of step {checkpoint.read(path)['it']}"
+
     def seconds(self) -> float:
         """Training time so far, over all sessions."""
         return self.seconds_before + time.monotonic() - self.started_at

@@ -229,7 +229,26 @@ def test_bad_numbers_end_the_run_and_spoil_no_checkpoint(
     assert "not finite at step" in error
     assert "lower lr" in error
     assert error.count("\n") == 1
+    assert "no checkpoint was written" in error
     assert not (tmp_path / "run/latest_model.pth").exists()
+
+
+def test_bad_numbers_name_the_step_and_the_last_good_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dnll_plugin.algorithms.dual import DNLLDual
+
+    original = DNLLDual.weights
+
+    def weights(self: DNLLDual) -> dict[str, float]:
+        return {**original(self), **({"consistency": float("nan")} if self.it == 4 else {})}
+
+    monkeypatch.setattr(DNLLDual, "weights", weights)
+    assert train(tmp_path, "num_log_iter=100") == 1
+    error = capsys.readouterr().err
+    assert "not finite at step 5: loss; the last good checkpoint is " in error
+    assert "latest_model.pth, of step 3; lower lr" in error
+    assert error.count("\n") == 1
 
 
 def test_sigterm_saves_and_resume_goes_on(tmp_path: Path) -> None:
