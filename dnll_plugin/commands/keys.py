@@ -141,6 +141,9 @@ class MethodKeys(Keys):
     ulb_views: Literal["weak_weak", "weak_strong"] = Field(
         "weak_weak", description="the two views of an unlabeled image"
     )
+    uncertain_weight: Number = Field(
+        1.0, ge=0, description="weight of the uncertain images' loss of shrinkmatch"
+    )
     lb_views: Whole = Field(1, ge=1, le=2, description="weak views of a labeled image")
     net_right: Text | None = Field(
         None, min_length=1, description="net of the right submodel; null: the same as net"

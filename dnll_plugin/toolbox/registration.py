@@ -16,7 +16,8 @@ from typing import Any
 from dnll_plugin.toolbox import changes
 
 ALGORITHM_MODULES = tuple(
-    f"dnll_plugin.algorithms.{name}" for name in ("dual", "meanteacher", "negative_mixin")
+    f"dnll_plugin.algorithms.{name}"
+    for name in ("dual", "meanteacher", "negative_mixin", "shrinkmatch")
 )
 
 _registered = False

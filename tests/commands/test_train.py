@@ -109,6 +109,7 @@ def test_finished_run_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("flexmatch", []),
         ("dnll_fixmatch", ["p_cutoff=0.2", "negative_late_epoch=null"]),
         ("dnll_flexmatch", ["negative_sampling=below_threshold", "negative_threshold=0.1"]),
+        ("shrinkmatch", ["p_cutoff=0.2", "ema_p=0.5"]),
         ("freematch", []),
         ("softmatch", []),
         ("meanteacher", []),
