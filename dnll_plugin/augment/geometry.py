@@ -44,9 +44,10 @@ def affine(images: Tensor, matrices: Tensor) -> Tensor:
     down = torch.arange(height, dtype=torch.int32, device=images.device)
     x = ((a * across)[:, None, :] + (b * down + c)[:, :, None]) >> 16
     y = ((d * across)[:, None, :] + (e * down + f)[:, :, None]) >> 16
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    index = torch.where(inside, y * width + x, 0)
-    return gather_pixels(images, index.long()).mul_(inside[:, None])
+    nearest_x, nearest_y = x.clamp(0, width - 1), y.clamp(0, height - 1)
+    inside = (nearest_x == x) & (nearest_y == y)
+    index = (nearest_y * width + nearest_x).long()
+    return gather_pixels(images, index).mul_(inside[:, None])
 
 
 def rotation(degrees: Tensor, size: tuple[int, int]) -> Tensor:
@@ -115,17 +116,14 @@ def crop(
     if mode == "reflect":
         y, x = _reflected(y, height), _reflected(x, width)
         return gather_pixels(images, y[:, :, None] * width + x[:, None, :])
-    inside = _inside(y, height)[:, :, None] & _inside(x, width)[:, None, :]
-    index = y.clamp(0, height - 1)[:, :, None] * width + x.clamp(0, width - 1)[:, None, :]
+    nearest_y, nearest_x = y.clamp(0, height - 1), x.clamp(0, width - 1)
+    inside = (nearest_y == y)[:, :, None] & (nearest_x == x)[:, None, :]
+    index = nearest_y[:, :, None] * width + nearest_x[:, None, :]
     return gather_pixels(images, index).mul_(inside[:, None])
 
 
 def _reflected(places: Tensor, length: int) -> Tensor:
     return (length - 1) - ((length - 1) - places.abs()).abs()
-
-
-def _inside(places: Tensor, length: int) -> Tensor:
-    return (places >= 0) & (places < length)
 
 
 def fill_boxes(images: Tensor, boxes: Tensor, fill: Tensor) -> Tensor:
@@ -141,7 +139,8 @@ def fill_boxes(images: Tensor, boxes: Tensor, fill: Tensor) -> Tensor:
     down = torch.arange(images.shape[2], device=images.device)
     columns = (across >= left) & (across <= right)
     rows = (down >= top) & (down <= bottom)
-    return torch.where((rows[:, :, None] & columns[:, None, :])[:, None], fill, images)
+    box = (rows[:, :, None] & columns[:, None, :])[:, None].to(images.dtype)
+    return (images * (1 - box)).add_(fill * box)  # on a CPU several times faster than torch.where
 
 
 def quarter_turns(images: Tensor, turns: Tensor) -> Tensor:

@@ -118,10 +118,10 @@ def apply_operations(images: Tensor, operations: Tensor, strengths: Tensor) -> T
     moves = sent(moves, images.device)
     strengths = sent(strengths.gather(1, orders), images.device)
     for number, of_round in enumerate(operations):
-        images = images[moves[number]]
+        images = images.index_select(0, moves[number])
         counts = of_round.bincount(minlength=len(OPERATIONS)).tolist()
         _apply_sorted(images, strengths[number], counts)
-    return images[moves[-1]]
+    return images.index_select(0, moves[-1])
 
 
 def _apply_sorted(images: Tensor, strengths: Tensor, counts: Sequence[int]) -> None:

@@ -90,7 +90,7 @@ class DeviceLoader:
             on_host = self.targets.device == indices.device
             batch[self.item.target] = self.targets[indices if on_host else rows]
         if self.images is not None:
-            images = self.images[rows]
+            images = self.images.index_select(0, rows)  # on a CPU far faster than [rows]
             made = {number: view(images, generator) for number, view in self.views.items()}
             batch |= {key: made[number] for key, number in self.item.views.items()}
         for key in [key for key in self.item.views if key.endswith("_rot")]:
