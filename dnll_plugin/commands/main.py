@@ -43,6 +43,11 @@ COMMANDS = (
         "dnll_plugin.commands.predict",
     ),
     Command(
+        "bench",
+        "time a training step against its floor, the passes of its nets alone",
+        "dnll_plugin.commands.bench",
+    ),
+    Command(
         "doctor",
         "say what is installed, what does not work together and how to mend it",
         "dnll_plugin.commands.doctor",

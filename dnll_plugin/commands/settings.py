@@ -83,7 +83,7 @@ class Settings:
 
 
 def resolve(
-    config_file: Path,
+    config_file: Path | None,
     overrides: Sequence[str] = (),
     *,
     data_dir: str | Path | None = None,
@@ -94,7 +94,7 @@ def resolve(
     """Reads a config file, lays the command line over it and checks the result.
 
     Args:
-        config_file: a YAML file with the toolbox's keys and ours.
+        config_file: a YAML file with the toolbox's keys and ours; None: every default.
         overrides: ``key=value`` each, the value written as in the file; later ones win.
         data_dir, save_dir, save_name, seed: given as options of their own; None: not given.
 
@@ -102,7 +102,8 @@ def resolve(
         InputError: anything about them is wrong; the message is one line.
     """
     options = {"data_dir": data_dir, "save_dir": save_dir, "save_name": save_name, "seed": seed}
-    given = {**_in_file(config_file), **_in_overrides(overrides), **_in_options(options)}
+    in_file = {} if config_file is None else _in_file(config_file)
+    given = {**in_file, **_in_overrides(overrides), **_in_options(options)}
     given |= facts_of_data(given)
     algorithm = _algorithm(given)
     read = {key: given[key] for key in given if key in keys_of(algorithm).model_fields}

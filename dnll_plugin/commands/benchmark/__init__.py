@@ -1,0 +1,1 @@
+"""What ``dnll bench`` is made of: cases, the passes of a step, timing, the report."""

@@ -1,0 +1,145 @@
+"""The cases of ``dnll bench``: which algorithm, net and batch."""
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from dnll_plugin.commands import settings as settings_module
+from dnll_plugin.commands.result import device_name, peak_memory_mb
+
+RIVALS = ("fixmatch", "flexmatch", "meanteacher")
+"""The toolbox's algorithms that every config is also measured with."""
+
+OURS = {
+    "dnll_dual, mutual": ("algorithm=dnll_dual", "roles=mutual"),
+    "dnll_dual, alternate": ("algorithm=dnll_dual", "roles=alternate"),
+    "dnll_meanteacher": ("algorithm=dnll_meanteacher", "negative_source=teacher"),
+}
+THEIRS = {name: (f"algorithm={name}",) for name in RIVALS}
+
+NEVER = 10**7
+"""An interval that no measurement reaches."""
+
+ITERATIONS_AN_EPOCH = 100
+"""Few enough that dealing the images of an epoch takes no time worth mentioning."""
+
+MEASURED = (
+    *(f"num_train_iter={NEVER}", f"num_eval_iter={NEVER}", f"num_log_iter={NEVER}"),
+    f"epoch={NEVER // ITERATIONS_AN_EPOCH}",
+)
+"""Settings of every case: no step is one that is logged or evaluated."""
+
+
+class Case(NamedTuple):
+    """What is measured: the label of the algorithm, and the settings that make it."""
+
+    name: str
+    config: Path | None
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An algorithm that is ready to be measured, and what describes it."""
+
+    algorithm: Any
+    settings: settings_module.Settings
+    device: torch.device
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """What a row of the report says beside its times."""
+        values = self.settings
+        return {
+            "algorithm": name,
+            "net": values["net"],
+            "device": device_name(self.device),
+            "threads": torch.get_num_threads(),
+            "batch": f"{values['batch_size']} + {values['batch_size'] * values['uratio']}",
+            "image_size": values["img_size"],
+            "classes": values["num_classes"],
+            "amp": values["amp"],
+            "peak_memory_mb": round(peak_memory_mb(self.device), 1),
+        }
+
+
+def standard_cases() -> list[Case]:
+    """The cases without a config, on scikit-learn's digits, enlarged: nothing to download.
+
+    Small batches of three nets for the cost of the method, and one with seven unlabeled images for
+    each labeled one, as published configs have, beside the toolbox's algorithms.
+    """
+    digits = ("dataset=digits", "num_labels=20", "num_workers=0", "net=cnn3", "img_size=28")
+    nets = {
+        "cnn3": ("net=cnn3", "img_size=28", "batch_size=50", "uratio=1"),
+        "cnn13": ("net=cnn13", "img_size=32", "batch_size=10", "uratio=1"),
+        "timm_resnet18@32": ("net=timm_resnet18@32", "img_size=32", "batch_size=8", "uratio=1"),
+    }
+    published = ("net=cnn3", "img_size=28", "batch_size=12", "uratio=7")
+    cases = [
+        Case(name, None, (*digits, *own, *net))
+        for net in nets.values()
+        for name, own in OURS.items()
+    ]
+    every = {**OURS, **THEIRS}
+    return cases + [Case(name, None, (*digits, *own, *published)) for name, own in every.items()]
+
+
+def cases_of(config: Path, overrides: Sequence[str]) -> list[Case]:
+    """The algorithm of a config, and the toolbox's under the same settings."""
+    own = settings_module.resolve(config, overrides)["algorithm"]
+    names = dict.fromkeys([own, *RIVALS])
+    return [Case(name, config, (*overrides, f"algorithm={name}")) for name in names]
+
+
+def prepare(case: Case, folder: Path) -> Subject:
+    """Builds the algorithm of a case as ``dnll train`` does, with the hooks of a run.
+
+    Args:
+        case: The case.
+        folder: Where the hooks may write.
+    """
+    from dnll_plugin.hooks.finite import FiniteHook
+    from dnll_plugin.hooks.metrics import MetricsHook
+    from dnll_plugin.toolbox import device as devices
+    from dnll_plugin.toolbox.build import build_algorithm
+    from dnll_plugin.toolbox.saving import SavingHook
+
+    settings = settings_module.resolve(case.config, [*case.overrides, *MEASURED])
+    device = devices.choose(settings["device"])
+    with redirect_stdout(StringIO()):
+        algorithm = build_algorithm(settings.namespace(), device, folder, _Silent())
+    algorithm.register_hook(MetricsHook(folder), None, "ABOVE_NORMAL")
+    algorithm.register_hook(FiniteHook(), "FiniteHook", "NORMAL")
+    algorithm.register_hook(SavingHook(folder, lambda: None), None, "LOW")
+    return Subject(algorithm, settings, device)
+
+
+def row_of(case: Case, rounds: int, warmup: int) -> dict[str, Any]:
+    """Measures a case: a row of the report."""
+    from dnll_plugin.commands.benchmark.timing import STAGES, measure
+
+    with tempfile.TemporaryDirectory() as folder:
+        subject = prepare(case, Path(folder))
+        timings = measure(subject.algorithm, rounds, warmup)
+        row = subject.describe(case.name)
+    row |= {f"{stage}_ms": round(timings.median(stage), 3) for stage in STAGES}
+    for stage, to in (("step", "floor"), ("iteration", "step")):
+        ratio, spread = timings.ratio(stage, to)
+        row |= {
+            f"{stage}_over_{to}": round(ratio, 3),
+            f"{stage}_over_{to}_spread": round(spread, 3),
+        }
+    return row
+
+
+class _Silent:
+    """Takes what the toolbox has to say, and says nothing."""
+
+    def info(self, message: object) -> None:
+        pass

@@ -1,0 +1,72 @@
+"""The passes of a training step: which nets saw which inputs, and the same again without a method.
+
+The *floor* of a step is the time of its passes alone: the same nets on the same inputs, forward and
+where the step has a gradient backward, with a sum for a loss, and the same optimizer.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One call of a net.
+
+    Attributes:
+        net: The net, a submodel where there are several.
+        args: What it was called with.
+        kwargs: The same, by name.
+        gradient: Whether the call recorded a gradient.
+    """
+
+    net: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    gradient: bool
+
+
+def nets_of(algorithm: Any) -> list[nn.Module]:
+    """The nets that an algorithm may call: submodels, where a model is a pair, else models."""
+    nets: list[nn.Module] = []
+    for model in (algorithm.model, algorithm.ema_model):
+        pair = [getattr(model, side, None) for side in ("left", "right")]
+        nets += [net for net in pair if isinstance(net, nn.Module)] or [model]
+    return nets
+
+
+@contextmanager
+def recorded(nets: list[nn.Module]) -> Iterator[list[Pass]]:
+    """Records the calls of nets, in their order, while the context is open."""
+    passes: list[Pass] = []
+
+    def note(net: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        passes.append(Pass(net, args, kwargs, torch.is_grad_enabled()))
+
+    handles = [net.register_forward_pre_hook(note, with_kwargs=True) for net in nets]
+    try:
+        yield passes
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def replay(passes: list[Pass]) -> Tensor:
+    """Calls the nets again; returns the sum of the logits that have a gradient."""
+    sums = []
+    for call in passes:
+        with torch.set_grad_enabled(call.gradient):
+            output = call.net(*call.args, **call.kwargs)
+            sums += [logits.sum() for logits in logits_of(output) if call.gradient]
+    return torch.stack(sums).sum()
+
+
+def logits_of(output: Any) -> list[Tensor]:
+    """The logits in what a net returns: of each head, or the output itself."""
+    if isinstance(output, dict):
+        return [output[name] for name in ("logits", "logits_cons") if name in output]
+    return [output]

@@ -1,0 +1,75 @@
+"""The cases of ``dnll bench`` are steps of real algorithms, told apart by what they add."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dnll_plugin.commands.benchmark import cases, timing
+from dnll_plugin.commands.benchmark.report import PARTS, draw, part
+from dnll_plugin.commands.benchmark.timing import STAGES, Timings
+
+DIGITS = Path(__file__).parents[3] / "config" / "dnll_digits_20.yaml"
+TINY = ("img_size=8", "batch_size=4", "uratio=2", "eval_batch_size=500")
+
+
+def test_a_config_is_measured_beside_the_toolboxs_algorithms() -> None:
+    found = cases.cases_of(DIGITS, TINY)
+    assert [case.name for case in found] == ["dnll_dual", "fixmatch", "flexmatch", "meanteacher"]
+
+
+def test_standard_cases_resolve() -> None:
+    from dnll_plugin.commands.settings import resolve
+
+    for case in cases.standard_cases():
+        settings = resolve(case.config, [*case.overrides, *cases.MEASURED])
+        assert settings["dataset"] == "digits"
+
+
+@pytest.mark.parametrize(
+    ("own", "passes"),
+    [
+        (("algorithm=dnll_dual", "roles=mutual"), [True, True, False, False]),
+        (("algorithm=dnll_dual", "roles=alternate"), [True, False, False, False]),
+        (("algorithm=dnll_meanteacher", "negative_source=teacher"), [True, False]),
+        (("algorithm=fixmatch",), [True]),
+    ],
+    ids=str,
+)
+def test_a_floor_has_the_passes_of_the_step(
+    tmp_path: Path, own: tuple[str, ...], passes: list[bool]
+) -> None:
+    from dnll_plugin.commands.benchmark.passes import nets_of, recorded
+
+    subject = cases.prepare(cases.Case("", DIGITS, (*TINY, *own)), tmp_path)
+    algorithm = subject.algorithm
+    algorithm.call_hook("before_run")
+    algorithm.epoch = 0
+    batch = algorithm.process_batch(**next(timing.endless(algorithm)))
+    with recorded(nets_of(algorithm)) as found:
+        timing.step(algorithm, batch)
+    assert [call.gradient for call in found] == passes
+
+
+def test_measuring_leaves_the_weights_alone(tmp_path: Path) -> None:
+    subject = cases.prepare(cases.Case("", DIGITS, TINY), tmp_path)
+    before = [parameter.clone() for parameter in subject.algorithm.model.parameters()]
+    timings = timing.measure(subject.algorithm, rounds=2, warmup=1)
+    assert {stage: len(times) for stage, times in timings.rounds.items()} == dict.fromkeys(
+        STAGES, 2
+    )
+    assert all(map(torch.equal, before, subject.algorithm.model.parameters()))
+    assert (tmp_path / "metrics.jsonl").read_text() == ""
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    timings = Timings({"floor": [1.0, 10.0, 100.0], "step": [2.0, 20.0, 200.0]})
+    assert timings.ratio("step", "floor") == (2.0, 0.0)
+
+
+def test_picture_and_parts(tmp_path: Path) -> None:
+    row = {"algorithm": "a", "net": "n", "batch": "1 + 7"}
+    row |= dict(zip((f"{stage}_ms" for stage in STAGES), (5.0, 6.0, 5.5, 9.0), strict=True))
+    assert [part(row, *PARTS[name]) for name in PARTS] == [5.0, 1.0, 0.0, 3.5]
+    draw([row, row], tmp_path / "bench.png")
+    assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,59 @@
+"""The passes of a step are recorded, and replayed with the gradients that they had."""
+
+import pytest
+import torch
+from torch import nn
+
+from dnll_plugin.commands.benchmark.passes import nets_of, recorded, replay
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor, only_feat: bool = False) -> dict[str, torch.Tensor]:
+        return {"logits": self.layer(x), "feat": x}
+
+
+class Pair(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = Net(), Net()
+
+
+class Algorithm:
+    def __init__(self, model: nn.Module, ema_model: nn.Module) -> None:
+        self.model, self.ema_model = model, ema_model
+
+
+def test_a_pair_counts_as_its_submodels() -> None:
+    pair, teacher = Pair(), Net()
+    assert nets_of(Algorithm(pair, teacher)) == [pair.left, pair.right, teacher]
+
+
+def test_records_inputs_and_gradient_in_order() -> None:
+    left, right = Net(), Net()
+    x, y = torch.ones(4, 3), torch.zeros(2, 3)
+    with recorded([left, right]) as passes:
+        left(x)
+        with torch.no_grad():
+            right(y, only_feat=True)
+    left(x)
+    assert [(p.net, p.gradient) for p in passes] == [(left, True), (right, False)]
+    assert passes[0].args == (x,)
+    assert passes[1].kwargs == {"only_feat": True}
+
+
+def test_replay_sums_what_has_a_gradient() -> None:
+    left, right = Net(), Net()
+    x = torch.ones(4, 3)
+    with recorded([left, right]) as passes:
+        left(x)
+        with torch.no_grad():
+            right(x)
+    total = replay(passes)
+    assert total.item() == pytest.approx(left(x)["logits"].sum().item())
+    total.backward()
+    assert left.layer.weight.grad is not None
+    assert right.layer.weight.grad is None
