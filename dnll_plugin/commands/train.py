@@ -123,8 +123,8 @@ def train(
         algorithm.register_hook(MetricsHook(folder.path), None, "ABOVE_NORMAL")
         algorithm.register_hook(progress, None, "LOWEST")
 
-    ranks.once(lambda: settings.dump(folder.config))
     go_on(folder, algorithm, saving, resume, logger)
+    ranks.once(lambda: settings.dump(folder.config))
     logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
     try:
         if hasattr(algorithm, "warmup"):
@@ -155,8 +155,13 @@ def go_on(
     if start is not None:
         if start.name != checkpoint.LATEST:
             logger.info(f"{checkpoint.LATEST} is damaged: taking the one before")
-        ranks.together(lambda: resume_from(start, algorithm, saving))
+        exact = ranks.together(lambda: resume_from(start, algorithm, saving))
         logger.info(f"going on from step {algorithm.it} ({start.name})")
+        if not exact:
+            logger.info(
+                f"not exactly: {start.name} is the toolbox's, which does not save its random "
+                "generators; they start anew"
+            )
     elif resume:
         logger.info("no checkpoint yet: starting from the beginning")
 

@@ -10,6 +10,11 @@ from semilearn.core.hooks import EvaluationHook, Hook
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.toolbox import checkpoint
+from dnll_plugin.toolbox.fitting import (
+    check_weights,
+    load_from_toolbox,
+    malformed_is_wrong_input,
+)
 from dnll_plugin.toolbox.processes import ALONE, Ranks
 
 Interruption = Callable[[], int | None]
@@ -105,27 +110,37 @@ def run_state(algorithm: Any, seconds: float, ranks: Ranks) -> dict[str, Any]:
     }
 
 
-def resume_from(path: Path, algorithm: Any, saving: SavingHook) -> None:
+def resume_from(path: Path, algorithm: Any, saving: SavingHook) -> bool:
     """Puts an algorithm back to where a checkpoint was written.
 
     Args:
+        path: An undamaged checkpoint, of ``dnll train`` or of the toolbox's ``train.py``.
         algorithm: The algorithm, built with the settings of the run, on its device.
-        path: An undamaged checkpoint.
         saving: Its saving hook, which goes on counting the time.
+
+    Returns:
+        Whether the run goes on exactly: the toolbox does not save its random generators.
 
     Raises:
         InputError: If the checkpoint is of another algorithm, net or number of classes, or of
             another number of processes.
     """
     state = checkpoint.read(path)
-    check_identity(state, algorithm.args, path)
-    random_states = [state["dnll"]["random"], *state["dnll"].get("random_of_others", [])]
-    check_world_size(len(random_states), saving.ranks, path)
-    algorithm.load_model(str(path))
+    own = state.get("dnll")
+    with malformed_is_wrong_input(path):
+        if own is None:
+            load_from_toolbox(state, algorithm, path)
+        else:
+            check_identity(own["identity"], algorithm.args, path)
+            random_states = [own["random"], *own.get("random_of_others", [])]
+            check_world_size(len(random_states), saving.ranks, path)
+            check_weights(state, algorithm, path)
+            algorithm.load_model(str(path))
+            saving.seconds_before = own["seconds"]
+            checkpoint.set_random_state(random_states[saving.ranks.rank])
     algorithm.start_epoch = algorithm.epoch = algorithm.it // algorithm.num_iter_per_epoch
     algorithm.resume = True  # the toolbox's EMA hook then goes on from the loaded averages
-    saving.seconds_before = state["dnll"]["seconds"]
-    checkpoint.set_random_state(random_states[saving.ranks.rank])
+    return own is not None
 
 
 def identity(args: Any) -> dict[str, Any]:
@@ -134,16 +149,14 @@ def identity(args: Any) -> dict[str, Any]:
     return {name: getattr(args, name, None) for name in names}
 
 
-def check_identity(state: Mapping[str, Any], args: Any, path: Path) -> None:
-    """Compares a checkpoint with the settings of a run.
+def check_identity(written: Mapping[str, Any], args: Any, path: Path) -> None:
+    """Compares the :func:`identity` in a checkpoint with the settings of a run.
 
     Raises:
         InputError: If they do not fit; the message names the first difference.
     """
-    if "dnll" not in state:
-        raise InputError(f"{path}: not written by dnll train, so it cannot be resumed exactly")
     for name, wanted in identity(args).items():
-        found = state["dnll"]["identity"][name]
+        found = written[name]
         if found != wanted:
             raise InputError(f"{path}: its {name} is {found!r}, that of the run is {wanted!r}")
 
