@@ -44,6 +44,21 @@ def negative_label_weight(
     return weight * sigmoid_rampup(t, rampup)
 
 
+def linear_to_zero(step: int, total_steps: int, first_step: int) -> float:
+    """Factor of the learning rate that stays 1, then falls along a line to 0 at ``total_steps``.
+
+    Args:
+        step: Steps done so far, >= 0.
+        total_steps: Length of the training in steps.
+        first_step: Step from which it falls.
+
+    Returns:
+        A factor in [0, 1].
+    """
+    left = (total_steps - step) / max(1, total_steps - first_step)
+    return max(0.0, min(1.0, left))
+
+
 def cosine_to_zero(step: int, total_steps: int, warmup_steps: int = 0) -> float:
     """Factor of the learning rate that falls along half a cosine to 0 at ``total_steps``.
 

@@ -46,6 +46,7 @@ def test_the_promised_configs_are_there():
         *("fixmatch_cifar10_40", "flexmatch_cifar10_40"),
         *("dnll_cifar10_1000_cnn13", "dnll_cifar10_4000_cnn13", "dnll_mt_cifar10_1000_cnn13"),
         *("dnll_cifar100_10000_cnn13", "dnll_mnist_20", "dnll_usps2mnist", "dnll_images"),
+        *("lcmt_cifar10_4000", "lcmt_svhn_1000"),
     }
 
 
@@ -68,6 +69,26 @@ def test_a_protocol_has_the_published_batches_and_schedule(name, unlabeled_image
     assert (got.epoch, steps_per_epoch * got.batch_size) == (100, unlabeled_images)
     if got.algorithm == "dnll_dual":
         assert (got.lb_views, got.roles) == (2, "mutual")
+
+
+@pytest.mark.parametrize(
+    ("name", "unlabeled_images", "epochs", "weight", "start", "ramp", "decay", "momentum"),
+    [
+        ("lcmt_cifar10_4000", 46_000, 1000, 10, 600, 100, 800, 0.99),
+        ("lcmt_svhn_1000", 72_257, 600, 20, 300, 50, 400, 0.995),
+    ],
+)
+def test_local_clustering_has_the_published_values(
+    name, unlabeled_images, epochs, weight, start, ramp, decay, momentum
+):
+    got = settings.resolve(CONFIGS[name])
+    assert (got.batch_size, got.batch_size * got.uratio) == (32, 128)
+    assert (got.epoch, got.num_train_iter // got.epoch) == (epochs, unlabeled_images // 128)
+    clustering = (got.clustering_weight, got.clustering_start, got.clustering_rampup)
+    assert clustering == (weight, start, ramp)
+    assert (got.clustering_threshold, got.clustering_threshold_type) == (50, "absolute")
+    assert (got.consistency_weight, got.consistency_rampup, got.ema_m) == (100, 5, momentum)
+    assert (got.lr, got.lr_schedule, got.lr_decay_epoch) == (0.05, "linear_to_zero", decay)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

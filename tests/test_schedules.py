@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnll_plugin.schedules import cosine_to_zero, negative_label_weight, sigmoid_rampup
+from dnll_plugin.schedules import (
+    cosine_to_zero,
+    linear_to_zero,
+    negative_label_weight,
+    sigmoid_rampup,
+)
 
 
 def test_rampup_ends() -> None:
@@ -39,3 +44,10 @@ def test_cosine_to_zero() -> None:
     assert cosine_to_zero(100, 100) == pytest.approx(0.0)
     assert cosine_to_zero(5, 100, warmup_steps=10) == 0.5
     assert cosine_to_zero(10, 100, warmup_steps=10) == 1.0
+
+
+def test_linear_to_zero() -> None:
+    falls_late = [linear_to_zero(step, 100, 80) for step in (0, 80, 90, 100, 120)]
+    assert falls_late == [1.0, 1.0, 0.5, 0.0, 0.0]
+    assert linear_to_zero(25, 100, 0) == 0.75
+    assert linear_to_zero(99, 100, 100) == 1.0

@@ -10,7 +10,12 @@ from torch import Tensor
 from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
 from dnll_plugin.hooks.negative_label import NegativeLabelHook
 from dnll_plugin.nets.pair import with_input_noise
-from dnll_plugin.schedules import cosine_to_zero, negative_label_weight, sigmoid_rampup
+from dnll_plugin.schedules import (
+    cosine_to_zero,
+    linear_to_zero,
+    negative_label_weight,
+    sigmoid_rampup,
+)
 
 VIEWS_LIKE = {"weak_weak": "meanteacher", "weak_strong": "fixmatch"}
 """Algorithm of the toolbox whose two views of an unlabeled image are ours, by ``ulb_views``."""
@@ -89,20 +94,17 @@ def negative_arguments(**defaults: Any) -> list[SSL_Argument]:
         "negative_late_epoch": (float, 15.0),
         "negative_late_weight": (float, 2.0),
     }
-    return [
-        SSL_Argument(f"--{key}", kind, defaults.get(key, default))
-        for key, (kind, default) in keys.items()
-    ]
+    return _arguments(keys, defaults)
 
 
-class DNLLBase(LearnsNegatives):
-    """Base of the algorithms of the paper, two submodels that teach each other (arXiv:2301.03976).
+class ConsistencyBase(AlgorithmBase):
+    """What the algorithms with two views of each unlabeled image share.
 
-    Keys (``args``), beside those of the toolbox and of :class:`LearnsNegatives`:
-        - consistency_type, consistency_weight, consistency_rampup: consistency of two views
+    Keys (``args``), beside those of the toolbox:
+        - consistency_type, consistency_weight, consistency_rampup: consistency of the two views
         - logit_distance_weight: keeps the two heads of a net with two heads together
         - ulb_views: which two views of an unlabeled image
-        - lr_schedule, input_noise
+        - lr_schedule, lr_decay_epoch, input_noise
     """
 
     def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
@@ -133,9 +135,7 @@ class DNLLBase(LearnsNegatives):
 
     def set_optimizer(self) -> Any:
         optimizer, scheduler = super().set_optimizer()
-        if self.args.lr_schedule == "cosine_to_zero":
-            scheduler = cosine_scheduler(optimizer, self.num_train_iter, self.args.num_warmup_iter)
-        return optimizer, scheduler
+        return optimizer, scheduler_of(self.args, optimizer, scheduler)
 
     def weights(self) -> dict[str, float]:
         """Weight of each term of the loss at the current iteration."""
@@ -145,7 +145,6 @@ class DNLLBase(LearnsNegatives):
             "consistency": self.lambda_u
             * args.consistency_weight
             * sigmoid_rampup(epoch, args.consistency_rampup),
-            "negative": self.negative_weight(),
             "logit_distance": args.logit_distance_weight,
         }
 
@@ -162,6 +161,31 @@ class DNLLBase(LearnsNegatives):
                 )
         return log
 
+
+def consistency_arguments(**defaults: Any) -> list[SSL_Argument]:
+    """The keys of :class:`ConsistencyBase`; ``defaults`` where an algorithm's differ."""
+    keys = {
+        "consistency_type": (str, "mse"),
+        "consistency_weight": (float, 10.0),
+        "consistency_rampup": (float, 5.0),
+        "logit_distance_weight": (float, 0.01),
+        "ulb_views": (str, "weak_weak"),
+        "lr_schedule": (str, "toolbox"),
+        "lr_decay_epoch": (float, 0.0),
+        "input_noise": (float, None),
+    }
+    return _arguments(keys, defaults)
+
+
+class DNLLBase(LearnsNegatives, ConsistencyBase):
+    """Base of the algorithms of the paper, two submodels that teach each other (arXiv:2301.03976).
+
+    Keys: those of :class:`LearnsNegatives` and of :class:`ConsistencyBase`.
+    """
+
+    def weights(self) -> dict[str, float]:
+        return {**super().weights(), "negative": self.negative_weight()}
+
     def log_negatives(
         self, idx_ulb: Tensor, negatives: Tensor, learns: Tensor
     ) -> dict[str, Tensor]:
@@ -173,23 +197,33 @@ class DNLLBase(LearnsNegatives):
 
     @staticmethod
     def get_argument() -> list[SSL_Argument]:
-        return [
-            *negative_arguments(),
-            SSL_Argument("--consistency_type", str, "mse"),
-            SSL_Argument("--consistency_weight", float, 10.0),
-            SSL_Argument("--consistency_rampup", float, 5.0),
-            SSL_Argument("--logit_distance_weight", float, 0.01),
-            SSL_Argument("--ulb_views", str, "weak_weak"),
-            SSL_Argument("--lr_schedule", str, "toolbox"),
-            SSL_Argument("--input_noise", float, None),
-        ]
+        return [*negative_arguments(), *consistency_arguments()]
 
 
-def cosine_scheduler(optimizer: Any, total_steps: int, warmup_steps: int) -> Any:
-    """The scheduler of ``lr_schedule: cosine_to_zero``, stepped once a training step."""
-    return torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: cosine_to_zero(step, total_steps, warmup_steps)
-    )
+def scheduler_of(args: Any, optimizer: Any, toolboxs: Any) -> Any:
+    """The scheduler of ``lr_schedule``, stepped once a training step.
+
+    Args:
+        args: The settings.
+        optimizer: Whose learning rates it sets.
+        toolboxs: What the toolbox made for it.
+    """
+    total, warmup = args.num_train_iter, args.num_warmup_iter
+    first = round(args.lr_decay_epoch * (total // args.epoch))
+    factors = {
+        "cosine_to_zero": lambda step: cosine_to_zero(step, total, warmup),
+        "linear_to_zero": lambda step: linear_to_zero(step, total, first),
+    }
+    if args.lr_schedule not in factors:
+        return toolboxs
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factors[args.lr_schedule])
+
+
+def _arguments(keys: dict[str, tuple[type, Any]], defaults: dict[str, Any]) -> list[SSL_Argument]:
+    return [
+        SSL_Argument(f"--{key}", kind, defaults.get(key, default))
+        for key, (kind, default) in keys.items()
+    ]
 
 
 def weighted_sum(terms: dict[str, Tensor], weights: dict[str, float]) -> Tensor:

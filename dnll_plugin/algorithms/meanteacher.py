@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from semilearn.core import AlgorithmBase
 from semilearn.core.utils import ALGORITHMS
 from torch import Tensor
 
@@ -11,8 +12,32 @@ from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.losses import Heads, meanteacher_losses
 
 
+class TeacherMixin(AlgorithmBase):
+    """Evaluates the averaged weights, the teacher, as the toolbox does, and the student beside."""
+
+    def evaluate(
+        self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False
+    ) -> dict[str, Any]:
+        """Evaluates the teacher as the toolbox does, and the student beside it."""
+        eval_dict = super().evaluate(eval_dest, out_key, return_logits)
+        eval_dict[f"{eval_dest}/student-acc"] = self.student_accuracy(self.loader_dict[eval_dest])
+        return eval_dict
+
+    @torch.no_grad()
+    def student_accuracy(self, loader: Any) -> float:
+        """Share of the images of ``loader`` that the student classifies correctly, in [0, 1]."""
+        device = next(self.model.parameters()).device
+        self.model.eval()
+        correct = [
+            self.model(data["x_lb"].to(device))["logits"].argmax(dim=1).cpu() == data["y_lb"]
+            for data in loader
+        ]
+        self.model.train()
+        return torch.cat(correct).double().mean().item()
+
+
 @ALGORITHMS.register("dnll_meanteacher")
-class DNLLMeanTeacher(DNLLBase):
+class DNLLMeanTeacher(TeacherMixin, DNLLBase):
     """Mean Teacher (arXiv:1703.01780) whose student learns negatives on every unlabeled row.
 
     The teacher is the average of the student's weights (``ema_m``). The student learns from the
@@ -60,23 +85,3 @@ class DNLLMeanTeacher(DNLLBase):
             return Heads.of(self.model(x_lb)), Heads.of(self.model(x_ulb))
         heads = Heads.of(self.model(torch.cat((x_lb, x_ulb))))
         return heads.rows(0, len(x_lb)), heads.rows(len(x_lb))
-
-    def evaluate(
-        self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False
-    ) -> dict[str, Any]:
-        """Evaluates the teacher as the toolbox does, and the student beside it."""
-        eval_dict = super().evaluate(eval_dest, out_key, return_logits)
-        eval_dict[f"{eval_dest}/student-acc"] = self.student_accuracy(self.loader_dict[eval_dest])
-        return eval_dict
-
-    @torch.no_grad()
-    def student_accuracy(self, loader: Any) -> float:
-        """Share of the images of ``loader`` that the student classifies correctly, in [0, 1]."""
-        device = next(self.model.parameters()).device
-        self.model.eval()
-        correct = [
-            self.model(data["x_lb"].to(device))["logits"].argmax(dim=1).cpu() == data["y_lb"]
-            for data in loader
-        ]
-        self.model.train()
-        return torch.cat(correct).double().mean().item()

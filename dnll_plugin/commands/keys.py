@@ -70,8 +70,13 @@ class RunKeys(Keys):
     label_file: Text | None = Field(
         None, min_length=1, description="file that lists the labeled images; null: drawn by seed"
     )
-    lr_schedule: Literal["toolbox", "cosine_to_zero"] = Field(
-        "toolbox", description="learning rate: the toolbox's cosine ends at 0.195 of lr, or at 0"
+    lr_schedule: Literal["toolbox", "cosine_to_zero", "linear_to_zero"] = Field(
+        "toolbox",
+        description="learning rate: the toolbox's cosine, which ends at 0.195 of lr, one that ends "
+        "at 0, or a line to 0",
+    )
+    lr_decay_epoch: Number = Field(
+        0.0, ge=0, description="epoch from which linear_to_zero falls; lr until then"
     )
     input_noise: Number | None = Field(
         None,
@@ -140,6 +145,20 @@ class MethodKeys(Keys):
     )
     ulb_views: Literal["weak_weak", "weak_strong"] = Field(
         "weak_weak", description="the two views of an unlabeled image"
+    )
+    clustering_weight: Number = Field(
+        10.0, ge=0, description="weight of the local clustering of lc_meanteacher"
+    )
+    clustering_threshold: Number = Field(
+        50.0, gt=0, description="distance of two features up to which they are drawn together"
+    )
+    clustering_threshold_type: Literal["absolute", "relative"] = Field(
+        "absolute",
+        description="the threshold as it is, which fits one net, or times the mean distance",
+    )
+    clustering_start: Number = Field(0.0, ge=0, description="epoch from which there is clustering")
+    clustering_rampup: Number = Field(
+        100.0, ge=0, description="epochs over which it ramps up from then on"
     )
     uncertain_weight: Number = Field(
         1.0, ge=0, description="weight of the uncertain images' loss of shrinkmatch"

@@ -50,7 +50,7 @@ def build_algorithm(
     from semilearn.algorithms import get_algorithm
     from semilearn.core.utils import get_net_builder
 
-    from dnll_plugin.algorithms.base import cosine_scheduler
+    from dnll_plugin.algorithms.base import scheduler_of
     from dnll_plugin.nets.pair import with_input_noise
     from dnll_plugin.toolbox.device_data import keep_on_device
     from dnll_plugin.toolbox.fast_hooks import use_fast_hooks
@@ -72,10 +72,7 @@ def build_algorithm(
         if not is_about_data(error):
             raise
         raise not_loaded(args.dataset, args.data_dir, error) from error
-    if args.lr_schedule == "cosine_to_zero":
-        algorithm.scheduler = cosine_scheduler(
-            algorithm.optimizer, args.num_train_iter, args.num_warmup_iter
-        )
+    algorithm.scheduler = scheduler_of(args, algorithm.optimizer, algorithm.scheduler)
     algorithm.model = algorithm.model.to(device)
     algorithm.ema_model = algorithm.ema_model.to(device)
     algorithm.amp_cm = devices.autocast(device, args.amp)

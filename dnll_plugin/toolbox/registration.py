@@ -17,7 +17,7 @@ from dnll_plugin.toolbox import changes
 
 ALGORITHM_MODULES = tuple(
     f"dnll_plugin.algorithms.{name}"
-    for name in ("dual", "meanteacher", "negative_mixin", "shrinkmatch")
+    for name in ("dual", "meanteacher", "lc_meanteacher", "negative_mixin", "shrinkmatch")
 )
 
 _registered = False

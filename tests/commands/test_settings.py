@@ -166,7 +166,7 @@ def test_values_are_read_as_their_writer_meant_them(resolve, key, written, value
         ("negative_source=student", "negative_source: dnll_dual takes auto, other or self, got"),
         ("consistency_type=l1", "consistency_type: must be mse or kl, got 'l1'"),
         ("ulb_views=strong", "ulb_views: must be weak_weak or weak_strong, got 'strong'"),
-        ("lr_schedule=step", "lr_schedule: must be toolbox or cosine_to_zero, got 'step'"),
+        ("lr_schedule=step", "lr_schedule: must be toolbox, cosine_to_zero or linear_to_zero, got"),
         ("device=gpu", "device: must be auto, cpu, cuda or mps, got 'gpu'"),
         ("strict_images=maybe", "strict_images: must be true or false, got 'maybe'"),
         ("amp=on", "amp: must be true or false, got 'on'"),
@@ -375,7 +375,7 @@ def test_our_algorithms_declare_the_keys_of_the_table_with_its_defaults(algorith
 
 def test_every_key_of_the_method_is_declared_by_an_algorithm():
     arguments = keys_toolbox.algorithm_arguments()
-    ours = ("dnll_dual", "dnll_meanteacher", "shrinkmatch")
+    ours = ("dnll_dual", "dnll_meanteacher", "lc_meanteacher", "shrinkmatch")
     declared = {key for algorithm in ours for key in arguments[algorithm]}
     assert keys.MethodKeys.model_fields.keys() <= declared
 
