@@ -84,6 +84,20 @@ class RunKeys(Keys):
         description="standard deviation of Gaussian noise on the net's input in training; "
         "null: what the net has of its own",
     )
+    ood_classes: Whole = Field(
+        0,
+        ge=0,
+        description="classes of the data set, its last ones, that are strangers: never labeled nor "
+        "tested; num_classes counts the others",
+    )
+    ulb_ood: Number = Field(
+        0.0, ge=0, lt=1, description="share of strangers among the unlabeled images"
+    )
+    channels_last: Flag = Field(
+        False,
+        description="the channels of a pixel side by side in memory: faster convolutions, sums in "
+        "another order",
+    )
     fast_hooks: Flag = Field(
         True,
         description="average the weights, and keep FlexMatch's counts, with the same numbers as "

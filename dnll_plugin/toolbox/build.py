@@ -51,6 +51,7 @@ def build_algorithm(
     from semilearn.core.utils import get_net_builder
 
     from dnll_plugin.algorithms.base import scheduler_of
+    from dnll_plugin.nets.layout import use_channels_last
     from dnll_plugin.nets.pair import with_input_noise
     from dnll_plugin.toolbox.device_data import keep_on_device
     from dnll_plugin.toolbox.fast_hooks import use_fast_hooks
@@ -75,6 +76,9 @@ def build_algorithm(
     algorithm.scheduler = scheduler_of(args, algorithm.optimizer, algorithm.scheduler)
     algorithm.model = algorithm.model.to(device)
     algorithm.ema_model = algorithm.ema_model.to(device)
+    if args.channels_last:
+        use_channels_last(algorithm.model)
+        use_channels_last(algorithm.ema_model)
     algorithm.amp_cm = devices.autocast(device, args.amp)
     algorithm.loss_scaler = torch.amp.GradScaler(
         device.type, enabled=args.amp and device.type == "cuda"
