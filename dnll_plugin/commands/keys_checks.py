@@ -37,6 +37,12 @@ COUNTED_SETS = frozenset(["imagefolder"])
 WHOLE_SETS = {"digits": 1297, "usps": 7291, "usps2mnist": 7291}
 """Training images of the sets where all of them, which may all be labeled, share unevenly."""
 
+CLASSES_OF_OPEN_SETS = {
+    **dict.fromkeys(("digits", "mnist", "mnist_plain", "usps", "cifar10", "svhn"), 10),
+    "cifar100": 100,
+}
+"""Classes of the sets of which some can be strangers."""
+
 NEGATIVE_SOURCES = {
     "dnll_dual": ("auto", "other", "self"),
     "dnll_meanteacher": ("auto", "student", "teacher"),
@@ -132,6 +138,28 @@ def check_imbalance(values: Values) -> Problem:
     return None
 
 
+def check_strangers(values: Values) -> Problem:
+    strangers, name = values["ood_classes"], values["dataset"]
+    if strangers == 0:
+        return (
+            ("ulb_ood", "needs ood_classes, how many are strangers") if values["ulb_ood"] else None
+        )
+    if name not in CLASSES_OF_OPEN_SETS:
+        return "ood_classes", f"is for {one_of(sorted(CLASSES_OF_OPEN_SETS))}, not for {name}"
+    if values["label_file"] is not None:
+        return "label_file", "goes without ood_classes: the labels are drawn by seed there"
+    classes = CLASSES_OF_OPEN_SETS[name]
+    if values["num_classes"] + strangers != classes:
+        choice = (
+            f"write num_classes={classes - strangers}" if classes - strangers > 1 else "too many"
+        )
+        return (
+            "ood_classes",
+            f"{strangers} of the {classes} classes of {name} are strangers; {choice}",
+        )
+    return None
+
+
 def check_momentum(values: Values) -> Problem:
     if values["optim"] == "SGD" and values["momentum"] == 0:
         return "momentum", "must be above 0 with SGD, which the toolbox uses with Nesterov momentum"
@@ -161,6 +189,7 @@ CHECKS: tuple[Callable[[Values], Problem], ...] = (
     check_epochs,
     check_num_labels,
     check_imbalance,
+    check_strangers,
     check_momentum,
     check_num_negatives,
     check_negative_source,

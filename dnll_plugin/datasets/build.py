@@ -54,6 +54,7 @@ def split_settings(args: Any, num_labels: int, include_lb_to_ulb: bool) -> Split
         lb_imb_ratio=args.lb_imb_ratio,
         ulb_imb_ratio=args.ulb_imb_ratio,
         include_lb_to_ulb=include_lb_to_ulb,
+        ulb_ood=getattr(args, "ulb_ood", 0.0),
     )
 
 
@@ -119,7 +120,7 @@ def dataset_triple(
         return dataset
 
     every = alg == "fullysupervised"
-    labeled_at = np.arange(len(train.targets)) if every else split.labeled
+    labeled_at = np.flatnonzero(train.targets >= 0) if every else split.labeled
     training: dict[str, Any] = {
         "transform": views.weak,
         "medium_transform": views.medium,
@@ -129,6 +130,12 @@ def dataset_triple(
     unlabeled_set = build((unlabeled or train).take(split.unlabeled), is_ulb=True, **training)
     labeled_set.indices, unlabeled_set.indices = labeled_at, split.unlabeled
     return labeled_set, unlabeled_set, build(test, transform=views.evaluation, is_ulb=False)
+
+
+def without_strangers(train: Images, test: Images, num_classes: int) -> tuple[Images, Images]:
+    """Forget the labels of strangers in the training set, and take them off the test set."""
+    known = np.where(train.targets < num_classes, train.targets, -1)
+    return Images(train.data, known), test.take(np.flatnonzero(test.targets < num_classes))
 
 
 def array_builder(load: Load, classes: Sequence[str] = DIGITS) -> Builder:
@@ -148,7 +155,8 @@ def array_builder(load: Load, classes: Sequence[str] = DIGITS) -> Builder:
         data_dir: str = "./data",
         include_lb_to_ulb: bool = True,
     ) -> tuple[Any, Any, Any]:
-        check_classes(name, num_classes, classes)
+        known = classes[: len(classes) - getattr(args, "ood_classes", 0)]
+        check_classes(name, num_classes, known)
         train, test = load(data_dir)
         label_file = label_file_of(args)
         labeled = (
@@ -159,6 +167,7 @@ def array_builder(load: Load, classes: Sequence[str] = DIGITS) -> Builder:
         settings = split_settings(args, num_labels, include_lb_to_ulb)
         split = split_indices(train.targets, num_classes, settings, labeled)
         pipelines = views(name, args.img_size, args.crop_ratio)
-        return dataset_triple(alg, train, test, split, pipelines, classes)
+        train, test = without_strangers(train, test, num_classes)
+        return dataset_triple(alg, train, test, split, pipelines, known)
 
     return build

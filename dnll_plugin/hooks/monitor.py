@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from semilearn.core.hooks import Hook
-from torch import Tensor
+from torch import Tensor, nn
 
 from dnll_plugin.negatives import negative_accuracy
 
@@ -16,16 +16,36 @@ def is_log_step(algorithm: Any) -> bool:
     return done == algorithm.num_train_iter or any(n > 0 and done % n == 0 for n in every)
 
 
-class MonitorHook(Hook):
-    """Measures, at the steps that are logged, what the unlabeled rows of the batch teach.
+def hidden_labels(algorithm: Any, device: torch.device) -> Tensor:
+    """Labels of the unlabeled set, where its data set has them, else -1; they serve to measure."""
+    dataset = algorithm.loader_dict["train_ulb"].dataset
+    targets = [-1] * len(dataset) if dataset.targets is None else dataset.targets
+    return torch.as_tensor(targets, device=device)
 
-    The hidden labels of the unlabeled set, where its data set has them, serve to measure the
-    negatives and nothing else.
+
+def has_strangers(algorithm: Any) -> bool:
+    """Whether some classes of the data set are strangers, whose hidden label is -1."""
+    return getattr(algorithm.args, "ood_classes", 0) > 0
+
+
+def by_kind(name: str, share: Tensor, strangers: Tensor) -> dict[str, Tensor]:
+    """Mean of rows of the classes and of strangers, NaN where the batch has none.
+
+    Args:
+        name: Of the number, ``_inlier`` and ``_outlier`` are appended.
+        share: (U,), boolean or in [0, 1].
+        strangers: Boolean (U,).
     """
+    kinds = {"inlier": ~strangers, "outlier": strangers}
+    return {f"{name}_{kind}": (share * rows).sum() / rows.sum() for kind, rows in kinds.items()}
+
+
+class MonitorHook(Hook):
+    """Measures, at the steps that are logged, what the unlabeled rows of the batch teach."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.hidden_labels: Tensor | None = None
+        self.labels: Tensor | None = None
 
     @torch.no_grad()
     def observe(
@@ -37,20 +57,54 @@ class MonitorHook(Hook):
             algorithm: The running algorithm.
             idx_ulb: Integer (U,), places of the rows in the unlabeled set.
             negatives: Boolean (U, K).
-            learns: Boolean (U,), the rows that learn their negatives.
+            learns: (U,), the rows that learn their negatives: boolean, or a weight each.
 
         Returns:
             ``util_ratio`` and ``negative_ratio`` (shares of rows that teach positively and
             negatively) and ``negative_acc`` (share of negatives that are right, NaN where no hidden
-            label is known), 0-dim tensors.
+            label is known), 0-dim tensors; both shares of inliers and of outliers too, where some
+            classes are strangers.
         """
-        if self.hidden_labels is None:
-            dataset = algorithm.loader_dict["train_ulb"].dataset
-            targets = [-1] * len(dataset) if dataset.targets is None else dataset.targets
-            self.hidden_labels = torch.as_tensor(targets, device=idx_ulb.device)
-        ratio = learns.float().mean()
-        return {
-            "util_ratio": 1.0 - ratio,
-            "negative_ratio": ratio,
-            "negative_acc": negative_accuracy(negatives, self.hidden_labels[idx_ulb], learns),
+        if self.labels is None:
+            self.labels = hidden_labels(algorithm, idx_ulb.device)
+        labels, learns = self.labels[idx_ulb], learns.float()
+        seen = {
+            "util_ratio": 1.0 - learns.mean(),
+            "negative_ratio": learns.mean(),
+            "negative_acc": negative_accuracy(negatives, labels, learns),
         }
+        if has_strangers(algorithm):
+            seen |= by_kind("util_ratio", 1.0 - learns, labels < 0)
+            seen |= by_kind("negative_ratio", learns, labels < 0)
+        return seen
+
+
+class StrangersHook(Hook):
+    """Measures, for any algorithm that masks rows, how many strangers its mask lets through."""
+
+    def __init__(self, algorithm: Any) -> None:
+        super().__init__()
+        self.labels: Tensor | None = None
+        self.idx_ulb: Tensor | None = None
+        self.mask: Tensor | None = None
+        process_batch = algorithm.process_batch
+
+        def note_rows(input_args: Any = None, **batch: Any) -> Any:
+            self.idx_ulb, self.mask = batch["idx_ulb"], None
+            return process_batch(input_args, **batch)
+
+        def note_mask(module: nn.Module, args: Any, kwargs: dict[str, Any], output: Tensor) -> None:
+            if self.mask is None:  # the first call in a step is the unlabeled rows'
+                self.mask = kwargs.get("mask")
+
+        algorithm.process_batch = note_rows
+        algorithm.consistency_loss.register_forward_hook(note_mask, with_kwargs=True)
+
+    def after_train_step(self, algorithm: Any) -> None:
+        if self.mask is None or self.idx_ulb is None or not is_log_step(algorithm):
+            return
+        idx_ulb = self.idx_ulb.to(self.mask.device)
+        if self.labels is None:
+            self.labels = hidden_labels(algorithm, idx_ulb.device)
+        seen = by_kind("util_ratio", self.mask.float(), self.labels[idx_ulb] < 0)
+        algorithm.log_dict |= {f"train/{name}": value for name, value in seen.items()}

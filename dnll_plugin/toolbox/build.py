@@ -51,6 +51,7 @@ def build_algorithm(
     from semilearn.core.utils import get_net_builder
 
     from dnll_plugin.algorithms.base import scheduler_of
+    from dnll_plugin.hooks.monitor import StrangersHook
     from dnll_plugin.nets.layout import use_channels_last
     from dnll_plugin.nets.pair import with_input_noise
     from dnll_plugin.toolbox.device_data import keep_on_device
@@ -93,6 +94,8 @@ def build_algorithm(
     algorithm.distributed = ranks.world_size > 1
     if not ranks.is_first:
         seed_everything(seed_of(ranks.rank, args.seed))
+    if args.ood_classes:
+        algorithm.register_hook(StrangersHook(algorithm), "StrangersHook", "HIGH")
     make_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
     if args.data_on == "device":
         keep_on_device(algorithm, device)

@@ -453,3 +453,30 @@ def test_any_overrides_give_settings_that_can_be_written_and_read_or_one_line(fo
         got.dump(folder / "dump.yaml")
         assert settings.resolve(folder / "dump.yaml").values == got.values
     assert len(message.splitlines()) == 1
+
+
+# ---- strangers ----
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        (("ulb_ood=0.2",), "ulb_ood: needs ood_classes"),
+        (("ulb_ood=1.0", "ood_classes=4"), "ulb_ood: must be a number of at least 0 and below 1"),
+        (
+            ("ood_classes=4",),
+            "ood_classes: 4 of the 10 classes of cifar10 are strangers; write num",
+        ),
+        (("ood_classes=9", "num_classes=2"), "ood_classes: 9 of the 10 classes"),
+        (
+            ("ood_classes=4", "num_classes=6", "num_labels=6", "dataset=stl10"),
+            "ood_classes: is for cifar10, cifar100, digits",
+        ),
+        (
+            ("ood_classes=4", "num_classes=6", "num_labels=6", "label_file=x"),
+            "label_file: goes without ood_classes",
+        ),
+    ],
+)
+def test_strangers_that_cannot_be(error, override, expected):
+    assert error(FIXMATCH, *override).startswith(expected)

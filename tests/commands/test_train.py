@@ -69,6 +69,12 @@ def weights(folder: Path, name: str = "latest_model.pth") -> dict[str, torch.Ten
     return {**state["model"], **{f"ema.{key}": value for key, value in state["ema_model"].items()}}
 
 
+def digits_targets() -> np.ndarray:
+    from dnll_plugin.datasets.digits import load
+
+    return load("")[0].targets
+
+
 def go_back(folder: Path) -> None:
     """Makes a finished run one that was killed after the checkpoint before the last."""
     run = folder / "run"
@@ -94,6 +100,21 @@ def test_run_writes_its_files(tmp_path: Path, algorithm: str) -> None:
     assert [record["step"] for record in found] == [2, 3, 4, 6]
     used = ("util_ratio", "negative_ratio", "negative_acc", "agreement")
     assert {f"train/{name}" for name in used} <= found[0].keys()
+
+
+@pytest.mark.parametrize("algorithm", ["fixmatch", "dnll_fixmatch", "dnll_dual"])
+def test_strangers_are_a_share_of_the_unlabeled_images(tmp_path: Path, algorithm: str) -> None:
+    strangers = ["num_classes=6", "num_labels=24", "ood_classes=4", "ulb_ood=0.3"]
+    assert train(tmp_path, f"algorithm={algorithm}", *strangers) == 0
+    split = np.load(tmp_path / "run/split.npz")
+    targets = digits_targets()
+    assert set(targets[split["labeled"]]) == set(range(6))
+    assert (targets[split["unlabeled"]] >= 6).mean() == pytest.approx(0.3, abs=1e-3)
+    record = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[0])
+    kinds = ("util_ratio_inlier", "util_ratio_outlier")
+    if algorithm != "fixmatch":
+        kinds += ("negative_ratio_inlier", "negative_ratio_outlier")
+    assert all(0 <= record[f"train/{kind}"] <= 1 for kind in kinds)
 
 
 def test_finished_run_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dnll_plugin.hooks import metrics
-from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
+from dnll_plugin.hooks.monitor import MonitorHook, by_kind, is_log_step
 from dnll_plugin.hooks.negative_label import NegativeLabelHook
 from dnll_plugin.hooks.role_swap import RoleSwapHook
 
@@ -65,9 +65,7 @@ def test_count_of_no_rows_does_not_divide_by_zero() -> None:
 def test_monitor_measures_with_the_hidden_labels() -> None:
     dataset = SimpleNamespace(targets=[0, 1, 2, 1])
     loader = SimpleNamespace(dataset=dataset)
-    algorithm = SimpleNamespace(
-        dataset_dict={"train_ulb": dataset}, loader_dict={"train_ulb": loader}
-    )
+    algorithm = SimpleNamespace(args=SimpleNamespace(), loader_dict={"train_ulb": loader})
     negatives = torch.tensor([[True, False, True], [False, True, False]])
     seen = MonitorHook().observe(
         algorithm, torch.tensor([2, 3]), negatives, torch.tensor([True, False])
@@ -77,6 +75,34 @@ def test_monitor_measures_with_the_hidden_labels() -> None:
         "negative_ratio": 0.5,
         "negative_acc": 0.5,
     }
+
+
+def test_monitor_tells_strangers_from_the_others() -> None:
+    dataset = SimpleNamespace(targets=[0, -1, 2, -1])
+    loader = SimpleNamespace(dataset=dataset)
+    algorithm = SimpleNamespace(
+        args=SimpleNamespace(ood_classes=4), loader_dict={"train_ulb": loader}
+    )
+    seen = MonitorHook().observe(
+        algorithm,
+        torch.tensor([0, 1, 2, 3]),
+        torch.ones(4, 3, dtype=torch.bool),
+        torch.tensor([1.0, 0.5, 0.0, 0.0]),
+    )
+    found = {name: value.item() for name, value in seen.items() if name.endswith("lier")}
+    assert found == {
+        "util_ratio_inlier": 0.5,
+        "util_ratio_outlier": 0.75,
+        "negative_ratio_inlier": 0.5,
+        "negative_ratio_outlier": 0.25,
+    }
+    assert seen["negative_acc"].item() == pytest.approx(2 / 3)  # of known rows only
+
+
+def test_a_batch_without_strangers_has_no_share_of_them() -> None:
+    shares = by_kind("used", torch.tensor([True, False]), torch.tensor([False, False]))
+    assert shares["used_inlier"].item() == 0.5
+    assert shares["used_outlier"].isnan()
 
 
 def test_log_steps() -> None:

@@ -1,0 +1,44 @@
+"""Strangers among the unlabeled images of the toolbox's own data sets."""
+
+from typing import Any
+
+import numpy as np
+
+from dnll_plugin.datasets.build import Images, split_settings, without_strangers
+from dnll_plugin.datasets.split import split_indices
+
+
+def with_strangers(
+    whole: dict[str, Any], args: Any, alg: str, num_classes: int, include_lb_to_ulb: bool
+) -> dict[str, Any]:
+    """Splits a data set of the toolbox anew, so that some of its classes are strangers.
+
+    Args:
+        whole: What the toolbox's ``get_dataset`` gives to ``fullysupervised``: each training image
+            is labeled. Its data sets are changed.
+        args: The settings; ``num_labels``, ``seed`` and ``ulb_ood`` decide the split, which without
+            strangers is the toolbox's own.
+        alg: Name of the algorithm; decides which views an image has.
+        num_classes: Classes that are no strangers, the first ones.
+        include_lb_to_ulb: Show the labeled images without their label too.
+
+    Returns:
+        The same data sets, the first two with ``indices``, positions in the training set.
+    """
+    labeled, unlabeled, test = (whole[name] for name in ("train_lb", "train_ulb", "eval"))
+    targets = np.asarray(labeled.targets, dtype=np.int64)
+    split = split_indices(
+        targets, num_classes, split_settings(args, args.num_labels, include_lb_to_ulb)
+    )
+    train, tested = without_strangers(
+        Images(labeled.data, targets),
+        Images(test.data, np.asarray(test.targets, dtype=np.int64)),
+        num_classes,
+    )
+    labeled_at = np.flatnonzero(train.targets >= 0) if alg == "fullysupervised" else split.labeled
+    for dataset, at in ((labeled, labeled_at), (unlabeled, split.unlabeled)):
+        taken = train.take(at)
+        dataset.alg, dataset.data, dataset.targets = alg, taken.data, taken.targets
+        dataset.indices = at
+    test.data, test.targets = tested.data, tested.targets
+    return whole

@@ -1,0 +1,83 @@
+"""Strangers among the unlabeled images."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnll_plugin.datasets import DATASETS
+from dnll_plugin.datasets.open_set import with_strangers
+from dnll_plugin.datasets.split import SplitSettings, split_indices
+from dnll_plugin.errors import InputError
+
+TARGETS = np.random.RandomState(0).permutation(np.repeat(np.arange(5), 40))
+
+
+@given(st.floats(0, 0.39), st.booleans(), st.integers(0, 99))
+def test_the_share_is_of_all_unlabeled_images_and_the_rest_is_as_without(share, include, seed):
+    closed = split_indices(TARGETS, 3, SplitSettings(6, seed, include_lb_to_ulb=include))
+    split = split_indices(
+        TARGETS, 3, SplitSettings(6, seed, include_lb_to_ulb=include, ulb_ood=share)
+    )
+    others = len(closed.unlabeled)
+    np.testing.assert_array_equal(split.labeled, closed.labeled)
+    np.testing.assert_array_equal(split.unlabeled[:others], closed.unlabeled)
+    assert (TARGETS[split.unlabeled[others:]] >= 3).all()
+    assert (TARGETS[closed.unlabeled] < 3).all()
+    assert len(set(split.unlabeled)) == len(split.unlabeled)
+    strangers = len(split.unlabeled) - others
+    assert abs(strangers - share * len(split.unlabeled)) <= 1
+
+
+def test_a_larger_share_adds_strangers():
+    few, many = (split_indices(TARGETS, 3, SplitSettings(6, 0, ulb_ood=s)) for s in (0.1, 0.3))
+    assert set(few.unlabeled) < set(many.unlabeled)
+
+
+def test_too_few_strangers():
+    with pytest.raises(InputError, match=r"^ulb_ood: 0.9 .* only 80: write at most 0.4$"):
+        split_indices(TARGETS, 3, SplitSettings(6, 0, ulb_ood=0.9))
+
+
+def test_strangers_of_digits(make_args):
+    args = make_args(img_size=8, ood_classes=3, ulb_ood=0.25)
+    labeled, unlabeled, test = DATASETS["digits"](args, "fixmatch", "digits", 14, 7, "", True)
+    assert labeled.num_classes == unlabeled.num_classes == test.num_classes == 7
+    assert labeled.classes == list("0123456")
+    assert set(labeled.targets) == set(test.targets) == set(range(7))
+    assert len(test.targets) == 350
+    assert set(unlabeled.targets) == set(range(-1, 7))
+    assert (unlabeled.targets == -1).mean() == pytest.approx(0.25, abs=1e-3)
+    assert unlabeled[len(unlabeled) - 1].keys() == {"idx_ulb", "x_ulb_w", "x_ulb_s"}
+
+
+def test_fullysupervised_gets_no_stranger(make_args):
+    args = make_args(img_size=8, ood_classes=3, ulb_ood=0.25)
+    labeled, _, _ = DATASETS["digits"](args, "fullysupervised", "digits", 14, 7, "", True)
+    assert set(labeled.targets) == set(range(7))
+    assert len(labeled.targets) > 800
+
+
+def test_strangers_of_the_toolboxs_own_sets(make_args):
+    """Its data sets come with every training image labeled, and go with a split of their own."""
+    images = np.broadcast_to(TARGETS[:, None, None, None], (len(TARGETS), 4, 4, 3)).astype(np.uint8)
+
+    def dataset(alg: str) -> SimpleNamespace:
+        return SimpleNamespace(alg=alg, data=images, targets=TARGETS.tolist())
+
+    whole = {"train_lb": dataset("fullysupervised"), "train_ulb": dataset("fullysupervised")}
+    whole |= {"eval": dataset("fullysupervised"), "test": None}
+    args = make_args(num_labels=6, ulb_ood=0.3)
+    made = with_strangers(whole, args, "flexmatch", 3, include_lb_to_ulb=True)
+    wanted = split_indices(TARGETS, 3, SplitSettings(6, 0, ulb_ood=0.3))
+    for name, at in (("train_lb", wanted.labeled), ("train_ulb", wanted.unlabeled)):
+        np.testing.assert_array_equal(made[name].indices, at)
+        np.testing.assert_array_equal(made[name].data, images[at])
+        assert made[name].alg == "flexmatch"
+    assert set(made["train_lb"].targets) == {0, 1, 2}
+    unlabeled = made["train_ulb"]
+    np.testing.assert_array_equal(unlabeled.targets == -1, unlabeled.data[:, 0, 0, 0] >= 3)
+    assert set(made["eval"].targets) == {0, 1, 2}
+    assert len(made["eval"].data) == 120
