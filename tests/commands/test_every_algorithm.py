@@ -22,7 +22,7 @@ OWN_KEYS = {
 
 
 def algorithms() -> list[Any]:
-    """All but ``dnll_dual``; those that only add negatives to another one are slow to go through."""
+    """All but ``dnll_dual``; those that only add negatives to another one are slow tests."""
     names = sorted(algorithm_arguments().keys() - {"dnll_dual"})
     return [
         pytest.param(name, marks=() if base_of(name) == name else pytest.mark.slow)
