@@ -1,6 +1,6 @@
 """DNLL-Dual: two submodels that tell each other which classes an image does not belong to."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -210,41 +210,7 @@ class DNLLDual(DNLLBase):
     def evaluate(
         self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False
     ) -> dict[str, Any]:
-        """Evaluates the ensemble as the toolbox does, and left and right in the same passes.
-
-        Returns:
-            The toolbox's metrics of the ensemble, but ``top-1-acc`` is the mean of ``left-acc`` and
-            ``right-acc``, so that the best checkpoint is that of the best single submodels;
-            ``ensemble-acc`` stands beside.
-        """
-        predicted: dict[str, list[Tensor]] = {side: [] for side in SIDES}
-
-        def record(module: Any, inputs: Any, output: dict[str, Tensor]) -> None:
-            for side in SIDES:
-                predicted[side].append(output[f"logits_{side}"].argmax(dim=1).cpu())
-
-        loader, targets = self.loader_dict[eval_dest], []
-
-        def recorded() -> Iterator[dict[str, Tensor]]:
-            for data in loader:
-                targets.append(data["y_lb"])
-                yield data
-
-        handle = self.model.register_forward_hook(record)
-        self.loader_dict[eval_dest] = recorded()
-        try:
-            eval_dict = super().evaluate(eval_dest, out_key, return_logits)
-        finally:
-            self.loader_dict[eval_dest] = loader
-            handle.remove()
-        accuracy = {
-            side: (torch.cat(predicted[side]) == torch.cat(targets)).double().mean().item()
-            for side in SIDES
-        }
-        eval_dict[f"{eval_dest}/ensemble-acc"] = eval_dict[f"{eval_dest}/top-1-acc"]
-        eval_dict[f"{eval_dest}/top-1-acc"] = (accuracy["left"] + accuracy["right"]) / 2
-        eval_dict.update({f"{eval_dest}/{side}-acc": accuracy[side] for side in SIDES})
-        return eval_dict
+        return evaluate_pair(self, super().evaluate, eval_dest, out_key, return_logits)
 
     @staticmethod
     def get_argument() -> list[SSL_Argument]:
@@ -257,6 +223,52 @@ class DNLLDual(DNLLBase):
             SSL_Argument("--lb_views", int, 1),
             SSL_Argument("--net_right", str, None),
         ]
+
+
+def evaluate_pair(
+    algorithm: Any, evaluate: Callable[..., dict[str, Any]], eval_dest: str, *options: Any
+) -> dict[str, Any]:
+    """Evaluates the ensemble as the toolbox does, and left and right in the same passes.
+
+    Args:
+        algorithm: Whose model is a pair.
+        evaluate: The toolbox's ``evaluate`` of it.
+        eval_dest: Which loader.
+        *options: What else ``evaluate`` takes.
+
+    Returns:
+        The toolbox's metrics of the ensemble, but ``top-1-acc`` is the mean of ``left-acc`` and
+        ``right-acc``, so that the best checkpoint is that of the best single submodels;
+        ``ensemble-acc`` stands beside.
+    """
+    predicted: dict[str, list[Tensor]] = {side: [] for side in SIDES}
+
+    def record(module: Any, inputs: Any, output: dict[str, Tensor]) -> None:
+        for side in SIDES:
+            predicted[side].append(output[f"logits_{side}"].argmax(dim=1).cpu())
+
+    loader, targets = algorithm.loader_dict[eval_dest], []
+
+    def recorded() -> Iterator[dict[str, Tensor]]:
+        for data in loader:
+            targets.append(data["y_lb"])
+            yield data
+
+    handle = algorithm.model.register_forward_hook(record)
+    algorithm.loader_dict[eval_dest] = recorded()
+    try:
+        eval_dict = evaluate(eval_dest, *options)
+    finally:
+        algorithm.loader_dict[eval_dest] = loader
+        handle.remove()
+    accuracy = {
+        side: (torch.cat(predicted[side]) == torch.cat(targets)).double().mean().item()
+        for side in SIDES
+    }
+    eval_dict[f"{eval_dest}/ensemble-acc"] = eval_dict[f"{eval_dest}/top-1-acc"]
+    eval_dict[f"{eval_dest}/top-1-acc"] = (accuracy["left"] + accuracy["right"]) / 2
+    eval_dict.update({f"{eval_dest}/{side}-acc": accuracy[side] for side in SIDES})
+    return eval_dict
 
 
 class TwoLabeledViews(Dataset):

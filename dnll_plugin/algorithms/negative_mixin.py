@@ -8,21 +8,22 @@ from torch import Tensor
 
 from dnll_plugin.algorithms.base import LearnsNegatives, negative_arguments
 from dnll_plugin.algorithms.masked_rows import Learnt, MaskedRowsMixin
+from dnll_plugin.algorithms.turns import TakesTurns
 from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.losses import negative_label_loss
 
 
-class NegativeMixin(MaskedRowsMixin, LearnsNegatives):
+class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
     """Adds negative labels to an algorithm of the toolbox that masks its consistency loss.
 
     A row with mask m learns, with weight 1 - m and on its strong view, classes that the prediction
-    behind its pseudo-label rules out. The loss is the mean over these rows, as in arXiv:2301.03976.
-    With ``negative_weight: 0`` this is the toolbox's algorithm, bit for bit.
+    behind its pseudo-label rules out, or that of a second submodel (``negative_source: peer``). The
+    loss is the mean over these rows, as in arXiv:2301.03976. With ``negative_weight: 0``, and no
+    second submodel, this is the toolbox's algorithm, bit for bit.
 
     Keys: those of the algorithm and of :class:`LearnsNegatives`.
     """
 
-    negative_sources = ("self",)
     base_name: str
     """Name of the toolbox's algorithm."""
 
@@ -37,7 +38,8 @@ class NegativeMixin(MaskedRowsMixin, LearnsNegatives):
         weight = self.negative_weight()
         if weight == 0:
             return None
-        negatives = self.call_hook("gen_negatives", "NegativeLabelHook", logits=weak)
+        source = self.predict_as_peer() if self.has_peer else weak
+        negatives = self.call_hook("gen_negatives", "NegativeLabelHook", logits=source)
         learns = 1.0 - mask.float()
         count = self.call_hook("count_rows", "NegativeLabelHook", rows=learns)
         loss = negative_label_loss(strong, negatives, learns, count)
@@ -60,18 +62,27 @@ class NegativeMixin(MaskedRowsMixin, LearnsNegatives):
         return [*super().get_argument(), *own]
 
 
-def learn_negatives_too(base_name: str) -> None:
-    """Registers ``dnll_<base_name>``, where the toolbox has the algorithm ``base_name``."""
+def learn_negatives_too(base_name: str, sources: tuple[str, ...] = ("self", "peer")) -> None:
+    """Registers ``dnll_<base_name>``, where the toolbox has the algorithm ``base_name``.
+
+    Args:
+        base_name: The algorithm's name.
+        sources: What ``negative_source`` may be; no ``peer`` where the algorithm wraps its net.
+    """
     if base_name in ALGORITHMS:
         base = ALGORITHMS[base_name]
-        members = {"base_name": base_name, "__doc__": f"{base.__name__} that learns negatives too."}
+        members = {
+            "base_name": base_name,
+            "negative_sources": sources,
+            "__doc__": f"{base.__name__} that learns negatives too.",
+        }
         ALGORITHMS[f"dnll_{base_name}"] = type(
             f"DNLL{base.__name__}", (NegativeMixin, base), members
         )
 
 
 learn_negatives_too("adamatch")
-learn_negatives_too("comatch")
+learn_negatives_too("comatch", sources=("self",))
 learn_negatives_too("dash")
 learn_negatives_too("defixmatch")
 learn_negatives_too("fixmatch")
@@ -80,6 +91,6 @@ learn_negatives_too("freematch")
 learn_negatives_too("pseudolabel")
 learn_negatives_too("refixmatch")
 learn_negatives_too("sequencematch")
-learn_negatives_too("simmatch")
+learn_negatives_too("simmatch", sources=("self",))
 learn_negatives_too("softmatch")
 learn_negatives_too("uda")

@@ -46,10 +46,12 @@ CLASSES_OF_OPEN_SETS = {
 NEGATIVE_SOURCES = {
     "dnll_dual": ("auto", "other", "self"),
     "dnll_meanteacher": ("auto", "student", "teacher"),
+    "dnll_comatch": ("auto", "self"),
+    "dnll_simmatch": ("auto", "self"),
 }
 """The values of negative_source that make sense, by algorithm; ``OF_ANY_BASE`` for any other."""
 
-OF_ANY_BASE = ("auto", "self")
+OF_ANY_BASE = ("auto", "self", "peer")
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

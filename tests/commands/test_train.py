@@ -136,6 +136,7 @@ def test_finished_run_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("dnll_dual", ["channels_last=true"]),
         ("dnll_fixmatch", ["p_cutoff=0.2", "negative_late_epoch=null"]),
         ("dnll_flexmatch", ["negative_sampling=below_threshold", "negative_threshold=0.1"]),
+        ("dnll_fixmatch", ["negative_source=peer", "negative_late_epoch=null"]),
         ("lc_meanteacher", ["lb_views=2", "clustering_start=1", "lr_schedule=linear_to_zero"]),
         ("shrinkmatch", ["p_cutoff=0.2", "ema_p=0.5"]),
         ("freematch", []),
@@ -282,18 +283,19 @@ def test_bad_numbers_name_the_step_and_the_last_good_checkpoint(
 
 def test_sigterm_saves_and_resume_goes_on(tmp_path: Path) -> None:
     changes = ["num_train_iter=2000", "epoch=1000", "num_eval_iter=1000", "num_log_iter=1"]
+    changes += ["num_workers=1"]
     command = [
         *(sys.executable, "-m", "dnll_plugin", "train", "--c", str(DIGITS)),
         *("--save_dir", str(tmp_path), "--save_name", "run", "--resume"),
         *("--set", *SHORT, *changes),
     ]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("step"):
-                process.send_signal(signal.SIGTERM)
+                os.killpg(process.pid, signal.SIGTERM)  # as SLURM: to its loaders too
                 break
         process.stdout.read()
     assert process.returncode == 143

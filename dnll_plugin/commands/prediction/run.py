@@ -10,11 +10,15 @@ from dnll_plugin.commands.settings import read_yaml
 from dnll_plugin.datasets.class_names import NAMES
 from dnll_plugin.errors import InputError
 
+PAIR = ("ensemble", "left", "right")
+
 SUBMODELS = {
-    "dnll_dual": ("ensemble", "left", "right"),
+    "dnll_dual": PAIR,
     "dnll_meanteacher": ("teacher", "student"),
+    "lc_meanteacher": ("teacher", "student"),
 }
-"""By algorithm, the models that can predict; the first is the default."""
+"""By algorithm, the models that can predict; the first is the default. Any other has one model, or
+a pair where its negatives come from a peer."""
 
 KEYS = ("algorithm", "net", "dataset", "num_classes", "img_size", "crop_ratio")
 """What a ``config.yaml`` must hold."""
@@ -71,6 +75,7 @@ def read_run(path: Path) -> TrainedRun:
     for key in KEYS:
         if key not in config:
             raise InputError(f"{folder.config}: {key} is missing; take the file that the run wrote")
+    has_peer = config.get("negative_source") == "peer"
     return TrainedRun(
         config_file=folder.config,
         checkpoint=best,
@@ -79,7 +84,7 @@ def read_run(path: Path) -> TrainedRun:
         num_workers=config.get("num_workers", 0),
         strict_images=config.get("strict_images", False),
         classes=class_names(folder.classes, config),
-        submodels=SUBMODELS.get(config["algorithm"], ("model",)),
+        submodels=SUBMODELS.get(config["algorithm"], PAIR if has_peer else ("model",)),
     )
 
 

@@ -1,0 +1,75 @@
+"""Two submodels that take turns in the step of an algorithm made for one net."""
+
+from inspect import signature
+from typing import Any
+
+import torch
+from semilearn.core import AlgorithmBase
+from torch import Tensor, nn
+
+from dnll_plugin.algorithms.dual import PEER, evaluate_pair
+from dnll_plugin.hooks.role_swap import RoleSwapHook
+from dnll_plugin.nets.pair import pair_builder
+
+
+class TakesTurns(AlgorithmBase):
+    """With ``negative_source: peer``, trains two submodels, one in each iteration.
+
+    The algorithm's step sees the submodel whose turn it is in place of its model; the other one
+    predicts. Each gets half of the updates. What the algorithm keeps from step to step, such as
+    thresholds, is common to both.
+    """
+
+    model: Any
+    x_ulb_w: Tensor
+    """The weak view of the step's unlabeled rows."""
+
+    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
+        self.has_peer = args.negative_source == "peer"
+        if self.has_peer:
+            net_builder = pair_builder(net_builder, net_builder)
+        super().__init__(args, net_builder, tb_log, logger)
+
+    def set_hooks(self) -> None:
+        if self.has_peer:
+            self.register_hook(RoleSwapHook("alternate"), "RoleSwapHook")
+        super().set_hooks()
+
+    def process_batch(self, input_args: Any = None, **batch: Any) -> dict[str, Any]:
+        named = input_args or list(signature(super().train_step).parameters)
+        return super().process_batch(named, **batch)
+
+    def train_step(self, **batch: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        if not self.has_peer:
+            return super().train_step(**batch)
+        pair, self.x_ulb_w = self.model, batch["x_ulb_w"]
+        (learner,) = self.call_hook("learners", "RoleSwapHook")
+        self.model = OneOf(pair, learner)
+        try:
+            return super().train_step(**batch)
+        finally:
+            self.model = pair
+
+    @torch.no_grad()
+    def predict_as_peer(self) -> Tensor:
+        """Class logits (U, K) of the submodel whose turn it is not, on the weak view."""
+        return OneOf(self.model.pair, PEER[self.model.side])(self.x_ulb_w)["logits"]
+
+    def evaluate(
+        self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False
+    ) -> dict[str, Any]:
+        if not self.has_peer:
+            return super().evaluate(eval_dest, out_key, return_logits)
+        return evaluate_pair(self, super().evaluate, eval_dest, out_key, return_logits)
+
+
+class OneOf(nn.Module):
+    """A submodel of a pair, called by way of the pair, which may be wrapped."""
+
+    def __init__(self, pair: nn.Module, side: str) -> None:
+        super().__init__()
+        self.pair = pair
+        self.side = side
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return self.pair({self.side: x})[self.side]
