@@ -4,6 +4,7 @@ The toolbox's samplers and data sets stay; each batch gets a seed of its own for
 """
 
 import random
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -133,4 +134,23 @@ def make_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
             persistent_workers=loader.num_workers > 0,
             generator=torch.Generator().manual_seed(seed),
         )
+    for loader in algorithm.loader_dict.values():
+        if isinstance(loader, DataLoader):
+            loader.worker_init_fn = outlive_a_signal
     algorithm.register_hook(LoaderPositionHook(), "LoaderPositionHook")
+
+
+def outlive_a_signal(worker: int) -> None:
+    """Lets a process that loads data go on when the run is told to end, until it has saved.
+
+    SLURM and torchrun send SIGTERM to all processes of a run, those that load data too. The second
+    one ends the process: that comes from the run's own process, where it had to clean up.
+
+    Args:
+        worker: Number of the process among those of its loader.
+    """
+
+    def note(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, note)
