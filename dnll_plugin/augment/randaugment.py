@@ -23,7 +23,7 @@ class Operation(NamedTuple):
     high: float
 
 
-#: Operations of one kind stand together, for :func:`apply_operations` to do each kind at once.
+#: Of strengths and the images' size they make matrices, all of which one gather applies.
 MOVES = (
     Operation("Rotate", geometry.rotation, -30, 30),
     Operation("ShearX", geometry.shear_x, -0.3, 0.3),
@@ -31,6 +31,7 @@ MOVES = (
     Operation("TranslateX", geometry.translate_x, -0.3, 0.3),
     Operation("TranslateY", geometry.translate_y, -0.3, 0.3),
 )
+#: Of images and strengths they make tables of grey levels, all of which one gather applies.
 TABLES = (
     Operation("AutoContrast", tables.autocontrast, 0, 1),
     Operation("Brightness", tables.brightness, 0.05, 0.95),
@@ -39,6 +40,7 @@ TABLES = (
     Operation("Posterize", tables.posterize, 4, 8),
     Operation("Solarize", tables.solarize, 0, 256),
 )
+#: Of images and strengths they make images.
 BLENDS = (
     Operation("Color", blends.color, 0.05, 0.95),
     Operation("Sharpness", blends.sharpness, 0.05, 0.95),

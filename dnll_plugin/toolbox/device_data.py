@@ -66,7 +66,7 @@ class DeviceLoader:
         self.item = item_of(dataset)
         resize, self.views = views_of(self.item)
         self.images = to_device(dataset.data, resize, device) if self.views else None
-        targets = torch.as_tensor(np.asarray(dataset.targets))
+        targets = torch.as_tensor(np.asarray(dataset.targets if self.item.target else ()))
         self.targets = targets if host_targets else targets.to(device)
 
     def __iter__(self) -> Iterator[Batch]:

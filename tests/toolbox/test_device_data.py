@@ -107,6 +107,13 @@ def test_an_epoch_may_begin_in_its_middle() -> None:
     assert all(torch.equal(rest[key], whole[1][key]) for key in rest)
 
 
+def test_unlabeled_images_need_no_labels() -> None:
+    dataset = dataset_of()
+    dataset.targets = None
+    batches = list(DeviceLoader(dataset, seeded_batches(dataset), CPU))
+    assert [batch.keys() for batch in batches] == [{"idx_ulb", "x_ulb_w", "x_ulb_s"}] * 2
+
+
 def test_rotated_view_is_turned_as_its_label_says() -> None:
     for batch in both(dataset_of("remixmatch"))[0]:
         turned = quarter_turns(batch["x_ulb_s_0"], batch["rot_v"])
