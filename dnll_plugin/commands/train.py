@@ -96,13 +96,12 @@ def train(
     ranks: "Ranks",
 ) -> int:
     """Builds the algorithm, trains it and writes the result; returns the exit code."""
-    from dnll_plugin.hooks.finite import FiniteHook, NotFiniteError
-    from dnll_plugin.hooks.metrics import MetricsHook
+    from dnll_plugin.hooks.finite import NotFiniteError
     from dnll_plugin.hooks.progress import ProgressHook
     from dnll_plugin.toolbox import device as devices
     from dnll_plugin.toolbox.build import build_algorithm
-    from dnll_plugin.toolbox.parallel import AgreementHook, spread
-    from dnll_plugin.toolbox.saving import Interrupted, QuietEvaluationHook, SavingHook
+    from dnll_plugin.toolbox.parallel import spread
+    from dnll_plugin.toolbox.saving import Interrupted
 
     device = ranks.together(lambda: ranks.place(devices.choose(settings["device"])))
     toolbox_log = ToolboxLog(logger)
@@ -111,18 +110,8 @@ def train(
             lambda: build_algorithm(settings.namespace(), device, folder.path, toolbox_log, ranks)
         )
     ranks.together(lambda: spread(algorithm, ranks))
-    agreement = AgreementHook(interruption, ranks)
-    saving = SavingHook(folder.path, agreement.agreed, ranks)
     progress = ProgressHook(console, logger)
-    algorithm.register_hook(agreement, None, "HIGHEST")
-    algorithm.register_hook(QuietEvaluationHook(), "EvaluationHook", "HIGH")
-    finite = FiniteHook(saving.last_checkpoint, ranks.gather)
-    algorithm.register_hook(finite, "FiniteHook", "NORMAL")
-    algorithm.register_hook(saving, None, "LOW")
-    if ranks.is_first:
-        algorithm.register_hook(MetricsHook(folder.path), None, "ABOVE_NORMAL")
-        algorithm.register_hook(progress, None, "LOWEST")
-
+    saving = add_hooks(algorithm, folder, interruption, progress, ranks)
     go_on(folder, algorithm, saving, resume, logger)
     ranks.once(lambda: settings.dump(folder.config))
     logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
@@ -141,6 +130,37 @@ def train(
         progress.stop()
     ranks.once(lambda: finish(settings, folder, algorithm, saving.seconds(), device, logger))
     return 0
+
+
+def add_hooks(
+    algorithm: Any,
+    folder: RunFolder,
+    interruption: signals.Interruption,
+    progress: Any,
+    ranks: "Ranks",
+) -> Any:
+    """Registers what happens around a step; of several processes rank 0 records and shows it.
+
+    Returns:
+        The hook that saves the run.
+    """
+    from dnll_plugin.hooks.finite import FiniteHook
+    from dnll_plugin.hooks.metrics import MetricsHook
+    from dnll_plugin.toolbox.parallel import AgreementHook
+    from dnll_plugin.toolbox.saving import QuietEvaluationHook, SavingHook
+
+    agreement = AgreementHook(interruption, ranks)
+    saving = SavingHook(folder.path, agreement.agreed, ranks)
+    finite = FiniteHook(saving.last_checkpoint, ranks.gather)
+    algorithm.register_hook(agreement, None, "HIGHEST")
+    algorithm.register_hook(QuietEvaluationHook(), "EvaluationHook", "HIGH")
+    if ranks.is_first:
+        algorithm.register_hook(MetricsHook(folder.path), None, "ABOVE_NORMAL")
+    algorithm.register_hook(finite, "FiniteHook", "NORMAL")
+    algorithm.register_hook(saving, None, "LOW")
+    if ranks.is_first:
+        algorithm.register_hook(progress, None, "LOWEST")
+    return saving
 
 
 def go_on(

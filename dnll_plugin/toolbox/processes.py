@@ -18,6 +18,9 @@ from dnll_plugin.errors import InputError
 
 T = TypeVar("T")
 
+UNTIL_ALL_ARE_THERE = timedelta(minutes=10)
+"""How long the processes of a run wait for one another at its start."""
+
 WITHIN_A_STEP = timedelta(seconds=50)
 """How long a process waits for another in a training step, before it takes it for dead."""
 
@@ -177,7 +180,7 @@ def joined() -> Iterator[Ranks]:
         yield ranks
         return
     try:
-        store, _, _ = next(dist.rendezvous("env://", timeout=WHILE_ONE_WORKS))
+        store, _, _ = next(dist.rendezvous("env://", timeout=UNTIL_ALL_ARE_THERE))
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
             store=store,
