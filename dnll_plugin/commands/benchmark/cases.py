@@ -127,7 +127,7 @@ def row_of(case: Case, rounds: int, warmup: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         subject = prepare(case, Path(folder))
         timings = measure(subject.algorithm, rounds, warmup)
-        row = subject.describe(case.name)
+        row = subject.describe(case.name) | timings.calls
     row |= {f"{stage}_ms": round(timings.median(stage), 3) for stage in STAGES}
     for stage, to in (("step", "floor"), ("iteration", "step")):
         ratio, spread = timings.ratio(stage, to)

@@ -3,12 +3,13 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from dnll_plugin.commands.benchmark.counting import device_calls
 from dnll_plugin.commands.benchmark.passes import nets_of, recorded, replay
 
 STAGES = ("floor", "step", "iteration", "end_to_end")
@@ -17,9 +18,10 @@ STAGES = ("floor", "step", "iteration", "end_to_end")
 
 @dataclass(frozen=True)
 class Timings:
-    """Milliseconds of each stage, one number a round."""
+    """Milliseconds of each stage, one number a round; and what a step asks of a CUDA device."""
 
     rounds: dict[str, list[float]]
+    calls: dict[str, int] = field(default_factory=dict)
 
     def median(self, stage: str) -> float:
         """Median time of a stage in milliseconds."""
@@ -65,7 +67,7 @@ def measure(algorithm: Any, rounds: int, warmup: int) -> Timings:
             milliseconds = timed(run, device)
             if number >= warmup:
                 kept[stage].append(milliseconds)
-    return Timings(kept)
+    return Timings(kept, device_calls(stages["step"], device))
 
 
 def stand_still(algorithm: Any) -> None:
