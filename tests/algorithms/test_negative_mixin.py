@@ -83,11 +83,12 @@ def test_the_loss_is_that_of_the_masked_rows_strong_view(build: Any) -> None:
     assert not torch.autograd.grad(loss, strong)[0][0].any()
 
 
-def test_no_number_is_brought_to_the_host_for_the_negatives(
-    build: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["dnll_fixmatch", "shrinkmatch"])
+def test_no_number_is_brought_to_the_host_for_masked_rows(
+    build: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The toolbox's own steps do so for their logs; listening to them adds nothing."""
-    algorithm = build("dnll_fixmatch")
+    algorithm = build(name)
     weak, strong = torch.randn(6, 10), torch.randn(6, 10, requires_grad=True)
 
     def poisoned(self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:

@@ -99,6 +99,7 @@ def test_ramps_longer_than_the_run_warn_in_one_line(
         ("roles=alternate", "ulb_views=weak_strong"),
         ("algorithm=dnll_meanteacher",),
         ("algorithm=dnll_meanteacher", "negative_source=teacher"),
+        ("algorithm=lc_meanteacher", "clustering_threshold_type=relative"),
     ],
 )
 def test_step_never_waits_for_the_device(
