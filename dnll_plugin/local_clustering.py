@@ -31,8 +31,10 @@ def local_clustering_loss(
         # distances do not depend on it, and lose fewer digits
         centre = unlabeled.detach().mean(dim=0)
         labeled, unlabeled = labeled - centre, unlabeled - centre
-        kinds = [squared_distances(rows, unlabeled) for rows in (labeled, unlabeled)]
-        return torch.stack([_near_mean(kind, threshold, relative) for kind in kinds]).sum()
+        across = _near_mean(squared_distances(labeled, unlabeled), threshold, relative)
+        within = _near_mean(squared_distances(unlabeled, unlabeled.detach()), threshold, relative)
+        # each pair of unlabeled rows counts both ways: the columns' gradient is the rows' again
+        return across + 2 * within - within.detach()
 
 
 def squared_distances(rows: Tensor, columns: Tensor) -> Tensor:
