@@ -87,7 +87,7 @@ def negative_arguments(**defaults: Any) -> list[SSL_Argument]:
     keys = {
         "num_negatives": (int, None),
         "negative_sampling": (str, "uniform"),
-        "negative_threshold": (float, 0.01),
+        "negative_threshold": (float, None),
         "negative_source": (str, "auto"),
         "negative_weight": (float, 75.0),
         "negative_rampup": (float, 100.0),

@@ -58,7 +58,12 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
 
     @classmethod
     def get_argument(cls) -> list[SSL_Argument]:
-        own = negative_arguments(negative_weight=1.0, negative_rampup=0.0, negative_late_epoch=None)
+        own = negative_arguments(
+            negative_sampling="below_threshold",
+            negative_weight=2.0,
+            negative_rampup=0.0,
+            negative_late_epoch=None,
+        )
         return [*super().get_argument(), *own]
 
 

@@ -124,8 +124,12 @@ class MethodKeys(Keys):
         description="how they are drawn from the classes that are not predicted; below_threshold: "
         "all whose probability is below negative_threshold, however many",
     )
-    negative_threshold: Number = Field(
-        0.01, ge=0, le=1, description="the probability that below_threshold goes by"
+    negative_threshold: Number | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="the probability that below_threshold goes by; null: half of chance, "
+        "0.5 / num_classes",
     )
     negative_source: Literal["auto", "other", "student", "teacher", "self", "peer"] = Field(
         "auto", description="whose prediction they differ from; auto: the algorithm's published one"

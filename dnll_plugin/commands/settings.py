@@ -228,6 +228,8 @@ def _derived(values: Mapping[str, Any]) -> dict[str, Any]:
         derived["save_name"] = f"{values['algorithm']}_{values['dataset']}"
     if values.get("num_negatives", 0) is None:
         derived["num_negatives"] = min(2, values["num_classes"] - 1)
+    if values.get("negative_threshold", 0) is None:
+        derived["negative_threshold"] = 0.5 / values["num_classes"]
     return derived
 
 

@@ -21,7 +21,7 @@ class NegativeLabelHook(Hook):
         num_negatives: 1..K-1, or None for ``min(2, K - 1)``.
         sampling: A key of :data:`dnll_plugin.negatives.NEGATIVE_SAMPLERS`.
         seed: Seed of the draws.
-        threshold: Probability that ``below_threshold`` goes by.
+        threshold: Probability that ``below_threshold`` goes by; None for half of chance, 1 / 2K.
 
     Raises:
         ValueError: If ``num_negatives`` or ``sampling`` is out of range.
@@ -33,11 +33,13 @@ class NegativeLabelHook(Hook):
         num_negatives: int | None,
         sampling: str,
         seed: int,
-        threshold: float = 0.01,
+        threshold: float | None = None,
     ) -> None:
         super().__init__()
         if num_negatives is None:
             num_negatives = min(2, num_classes - 1)
+        if threshold is None:
+            threshold = 0.5 / num_classes
         if not 1 <= num_negatives <= num_classes - 1:
             raise ValueError(
                 f"num_negatives must be between 1 and {num_classes - 1} with {num_classes} "
