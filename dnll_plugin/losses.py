@@ -38,7 +38,10 @@ class Heads(NamedTuple):
 
 
 def negative_label_loss(
-    logits: Tensor, negatives: Tensor, rows: Tensor | None = None, count: Tensor | None = None
+    logits: Tensor,
+    negatives: Tensor,
+    rows: Tensor | None = None,
+    count: Tensor | int | None = None,
 ) -> Tensor:
     """Lowers the probability of classes that rows do not belong to (arXiv:2301.03976, section 3).
 
@@ -48,8 +51,8 @@ def negative_label_loss(
         logits: (N, K) logits of the submodel that learns.
         negatives: Boolean (N, K), the negative labels of each row.
         rows: (N,), the rows that learn: boolean, or a weight in [0, 1] each; None for all of them.
-        count: 0-dim number to divide the sum over rows by; None for the number of ``rows``. Several
-            ranks pass their average number of rows.
+        count: Number to divide the sum over rows by; None for the number of ``rows``. Several ranks
+            pass their average number of rows.
 
     Returns:
         0-dim mean over the chosen rows; 0 when there is no such row or no negative.

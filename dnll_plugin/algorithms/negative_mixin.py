@@ -18,8 +18,11 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
 
     A row with mask m learns, with weight 1 - m and on its strong view, classes that the prediction
     behind its pseudo-label rules out, or that of a second submodel (``negative_source: peer``). The
-    loss is the mean over these rows, as in arXiv:2301.03976. With ``negative_weight: 0``, and no
-    second submodel, this is the toolbox's algorithm, bit for bit.
+    loss is a mean over all rows, as the masked one is: over the learning rows alone, as in
+    arXiv:2301.03976, the last few of a run, which are hard or strange, would weigh most.
+
+    With ``negative_weight: 0``, and no second submodel, this is the toolbox's algorithm, bit for
+    bit.
 
     Keys: those of the algorithm and of :class:`LearnsNegatives`.
     """
@@ -41,8 +44,7 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
         source = self.predict_as_peer() if self.has_peer else weak
         negatives = self.call_hook("gen_negatives", "NegativeLabelHook", logits=source)
         learns = 1.0 - mask.float()
-        count = self.call_hook("count_rows", "NegativeLabelHook", rows=learns)
-        loss = negative_label_loss(strong, negatives, learns, count)
+        loss = negative_label_loss(strong, negatives, learns, count=len(learns))
         log = {}
         if is_log_step(self) and self.idx_ulb is not None:
             log = self.call_hook(

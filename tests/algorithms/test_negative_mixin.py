@@ -77,7 +77,7 @@ def test_the_loss_is_that_of_the_masked_rows_strong_view(build: Any) -> None:
     p = strong.softmax(dim=1)
     second = -torch.log(1 - p[1, 2] + 1e-6)
     third = -torch.log(1 - p[2, 1:] + 1e-6).mean()
-    expected = (second + 0.5 * third) / 1.5
+    expected = (second + 0.5 * third) / 3
     loss, _ = algorithm.learnt
     torch.testing.assert_close(loss, algorithm.negative_weight() * expected)
     assert not torch.autograd.grad(loss, strong)[0][0].any()
