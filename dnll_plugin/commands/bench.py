@@ -9,7 +9,7 @@ from pathlib import Path
 from dnll_plugin.errors import InputError
 
 ROUNDS = 20
-WARMUP = 3
+WARMUP = 2
 WIDTH = 140
 """Columns of the table where no terminal says how many it has."""
 

@@ -74,20 +74,25 @@ def standard_cases() -> list[Case]:
     Small batches of three nets for the cost of the method, and one with seven unlabeled images for
     each labeled one, as published configs have, beside the toolbox's algorithms.
     """
-    digits = ("dataset=digits", "num_labels=20", "num_workers=0", "net=cnn3", "img_size=28")
-    nets = {
-        "cnn3": ("net=cnn3", "img_size=28", "batch_size=50", "uratio=1"),
-        "cnn13": ("net=cnn13", "img_size=32", "batch_size=10", "uratio=1"),
-        "timm_resnet18@32": ("net=timm_resnet18@32", "img_size=32", "batch_size=8", "uratio=1"),
-    }
+    digits = ("dataset=digits", "num_labels=20", "num_workers=0")
+    small = ("net=cnn3", "img_size=28", "batch_size=50", "uratio=1")
+    large = (
+        ("net=cnn13", "img_size=32", "batch_size=10", "uratio=1", "channels_last=true"),
+        ("net=timm_resnet18@32", "img_size=32", "batch_size=8", "uratio=1", "channels_last=true"),
+    )
     published = ("net=cnn3", "img_size=28", "batch_size=12", "uratio=7")
-    cases = [
-        Case(name, None, (*digits, *own, *net))
-        for net in nets.values()
-        for name, own in OURS.items()
-    ]
     every = {**OURS, **THEIRS}
-    return cases + [Case(name, None, (*digits, *own, *published)) for name, own in every.items()]
+    of_large = {name: own for name, own in OURS.items() if name != "dnll_dual, alternate"}
+    groups: list[tuple[tuple[str, ...], dict[str, tuple[str, ...]]]] = [
+        (small, OURS),
+        *((net, of_large) for net in large),
+        (published, every),
+    ]
+    return [
+        Case(name, None, (*digits, *own, *net))
+        for net, algorithms in groups
+        for name, own in algorithms.items()
+    ]
 
 
 def cases_of(config: Path, overrides: Sequence[str]) -> list[Case]:
