@@ -16,12 +16,15 @@ from dnll_plugin.commands.result import device_name, peak_memory_mb
 RIVALS = ("fixmatch", "flexmatch", "meanteacher")
 """The toolbox's algorithms that every config is also measured with."""
 
-OURS = {
+Own = dict[str, tuple[str, ...]]
+"""By the label of an algorithm, the settings that make it."""
+
+OURS: Own = {
     "dnll_dual, mutual": ("algorithm=dnll_dual", "roles=mutual"),
     "dnll_dual, alternate": ("algorithm=dnll_dual", "roles=alternate"),
     "dnll_meanteacher": ("algorithm=dnll_meanteacher", "negative_source=teacher"),
 }
-THEIRS = {name: (f"algorithm={name}",) for name in RIVALS}
+THEIRS: Own = {name: (f"algorithm={name}",) for name in RIVALS}
 
 NEVER = 10**7
 """An interval that no measurement reaches."""
@@ -83,7 +86,7 @@ def standard_cases() -> list[Case]:
     published = ("net=cnn3", "img_size=28", "batch_size=12", "uratio=7")
     every = {**OURS, **THEIRS}
     of_large = {name: own for name, own in OURS.items() if name != "dnll_dual, alternate"}
-    groups: list[tuple[tuple[str, ...], dict[str, tuple[str, ...]]]] = [
+    groups: list[tuple[tuple[str, ...], Own]] = [
         (small, OURS),
         *((net, of_large) for net in large),
         (published, every),
