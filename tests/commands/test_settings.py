@@ -397,7 +397,8 @@ def test_negative_sources_are_those_of_the_algorithms():
 def test_an_algorithm_with_negatives_has_its_own_defaults_and_those_of_its_base(resolve):
     got, base = resolve(FIXMATCH, "algorithm=dnll_fixmatch"), resolve(FIXMATCH)
     assert got.values.keys() > base.values.keys()
-    assert (got.negative_weight, got.negative_rampup, got.negative_late_epoch) == (1, 0, None)
+    assert (got.negative_weight, got.negative_rampup, got.negative_late_epoch) == (2, 0, None)
+    assert (got.negative_sampling, got.negative_threshold) == ("below_threshold", 0.05)
     assert (got.num_negatives, got.p_cutoff) == (2, base.p_cutoff)
 
 

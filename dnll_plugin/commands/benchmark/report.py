@@ -40,23 +40,32 @@ def table(rows: Sequence[Row]) -> Table:
 
 
 def draw(rows: Sequence[Row], picture: Path) -> None:
-    """Draws a stacked bar a row: where the milliseconds of an iteration go.
+    """Draws a stacked bar a row: the shares of an iteration's time, whose milliseconds stand by.
 
     Args:
         rows: Rows of the report.
         picture: The PNG file to write.
     """
-    names = [f"{row['algorithm']}\n{row['net']}, {row['batch']}" for row in rows]
-    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(rows)), layout="constrained")
-    ends = [0.0] * len(rows)
-    for label, (before, stage) in PARTS.items():
-        widths = [part(row, before, stage) for row in rows]
-        axes.barh(names_at(rows), widths, left=ends, label=label)
-        ends = [end + width for end, width in zip(ends, widths, strict=True)]
-    axes.set_yticks(names_at(rows), names, fontsize=8)
+    parts = {
+        label: [part(row, before, stage) for row in rows]
+        for label, (before, stage) in PARTS.items()
+    }
+    totals = [sum(of_row) for of_row in zip(*parts.values(), strict=True)]
+    names = [
+        f"{row['algorithm']}\n{row['net']}, {row['batch']}: {total:.0f} ms"
+        for row, total in zip(rows, totals, strict=True)
+    ]
+    figure, axes = plt.subplots(figsize=(9, 1.5 + 0.5 * len(rows)), layout="constrained")
+    places, ends = range(len(rows)), [0.0] * len(rows)
+    for label, times in parts.items():
+        shares = [100 * time / total for time, total in zip(times, totals, strict=True)]
+        axes.barh(places, shares, left=ends, label=label)
+        ends = [end + share for end, share in zip(ends, shares, strict=True)]
+    axes.set_yticks(places, names, fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("milliseconds an iteration")
-    axes.legend(fontsize=8)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("share of an iteration with its data loading, %")
+    figure.legend(loc="outside upper center", ncols=len(PARTS), fontsize=8)
     figure.savefig(picture, dpi=110)
     plt.close(figure)
 
@@ -65,8 +74,3 @@ def part(row: Row, before: str | None, stage: str) -> float:
     """Milliseconds that a stage adds to the one before; noise below 0 is drawn as nothing."""
     start = 0.0 if before is None else row[f"{before}_ms"]
     return max(0.0, float(row[f"{stage}_ms"] - start))
-
-
-def names_at(rows: Sequence[Row]) -> list[int]:
-    """Places of the bars."""
-    return list(range(len(rows)))
