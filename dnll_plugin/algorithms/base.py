@@ -6,6 +6,7 @@ import torch
 from semilearn.algorithms.utils import SSL_Argument
 from semilearn.core import AlgorithmBase
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
 from dnll_plugin.hooks.negative_label import NegativeLabelHook
@@ -175,6 +176,34 @@ def consistency_arguments(**defaults: Any) -> list[SSL_Argument]:
         "input_noise": (float, None),
     }
     return _arguments(keys, defaults)
+
+
+class LabeledViews(AlgorithmBase):
+    """Gives labeled images a second view where the key ``lb_views`` is 2."""
+
+    def set_dataset(self) -> Any:
+        dataset_dict = super().set_dataset()
+        if dataset_dict is not None and self.args.lb_views == 2:
+            dataset_dict["train_lb"] = TwoLabeledViews(dataset_dict["train_lb"])
+        return dataset_dict
+
+
+class TwoLabeledViews(Dataset):
+    """A labeled data set that gives each image in a second weak view, ``x_lb_2``."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        return {**self.dataset[idx], "x_lb_2": self.dataset[idx]["x_lb"]}
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "dataset":  # not there yet while a loader worker unpickles it
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
 
 
 class DNLLBase(LearnsNegatives, ConsistencyBase):

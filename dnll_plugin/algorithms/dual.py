@@ -7,9 +7,8 @@ import torch
 from semilearn.algorithms.utils import SSL_Argument
 from semilearn.core.utils import ALGORITHMS, get_net_builder
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from dnll_plugin.algorithms.base import DNLLBase, weighted_sum
+from dnll_plugin.algorithms.base import DNLLBase, LabeledViews, weighted_sum
 from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.hooks.role_swap import SIDES, RoleSwapHook
 from dnll_plugin.losses import Heads, consistency, dual_losses
@@ -24,7 +23,7 @@ BySide = dict[str, Tensor]
 
 
 @ALGORITHMS.register("dnll_dual")
-class DNLLDual(DNLLBase):
+class DNLLDual(LabeledViews, DNLLBase):
     """Two submodels with different initial weights (arXiv:2301.03976; Dual Student, 1909.01804).
 
     Left learns from the first view of an unlabeled image and predicts the second without gradient,
@@ -54,12 +53,6 @@ class DNLLDual(DNLLBase):
     def set_hooks(self) -> None:
         self.register_hook(RoleSwapHook(self.args.roles), "RoleSwapHook")
         super().set_hooks()
-
-    def set_dataset(self) -> Any:
-        dataset_dict = super().set_dataset()
-        if dataset_dict is not None and self.args.lb_views == 2:
-            dataset_dict["train_lb"] = TwoLabeledViews(dataset_dict["train_lb"])
-        return dataset_dict
 
     def weights(self) -> dict[str, float]:
         ramp = sigmoid_rampup(self.it // self.num_iter_per_epoch, self.args.stabilization_rampup)
@@ -269,21 +262,3 @@ def evaluate_pair(
     eval_dict[f"{eval_dest}/top-1-acc"] = (accuracy["left"] + accuracy["right"]) / 2
     eval_dict.update({f"{eval_dest}/{side}-acc": accuracy[side] for side in SIDES})
     return eval_dict
-
-
-class TwoLabeledViews(Dataset):
-    """A labeled data set that gives each image in a second weak view, ``x_lb_2``."""
-
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-
-    def __getitem__(self, idx: int) -> dict[str, Any]:
-        return {**self.dataset[idx], "x_lb_2": self.dataset[idx]["x_lb"]}
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "dataset":  # not there yet while a loader worker unpickles it
-            raise AttributeError(name)
-        return getattr(self.dataset, name)

@@ -7,8 +7,12 @@ from semilearn.algorithms.utils import SSL_Argument
 from semilearn.core.utils import ALGORITHMS
 from torch import Tensor
 
-from dnll_plugin.algorithms.base import ConsistencyBase, consistency_arguments, weighted_sum
-from dnll_plugin.algorithms.dual import TwoLabeledViews
+from dnll_plugin.algorithms.base import (
+    ConsistencyBase,
+    LabeledViews,
+    consistency_arguments,
+    weighted_sum,
+)
 from dnll_plugin.algorithms.meanteacher import TeacherMixin
 from dnll_plugin.local_clustering import local_clustering_loss
 from dnll_plugin.losses import Heads, consistency, head_distance
@@ -16,7 +20,7 @@ from dnll_plugin.schedules import sigmoid_rampup
 
 
 @ALGORITHMS.register("lc_meanteacher")
-class LCMeanTeacher(TeacherMixin, ConsistencyBase):
+class LCMeanTeacher(TeacherMixin, LabeledViews, ConsistencyBase):
     """Mean Teacher (arXiv:1703.01780) with local clustering of the student's features (2004.09665).
 
     The student learns labels, the teacher's prediction of another view on every row, labeled ones
@@ -29,12 +33,6 @@ class LCMeanTeacher(TeacherMixin, ConsistencyBase):
           threshold fits one net and its number of features
         - lb_views: 2 gives labeled images a second view, for the teacher
     """
-
-    def set_dataset(self) -> Any:
-        dataset_dict = super().set_dataset()
-        if dataset_dict is not None and self.args.lb_views == 2:
-            dataset_dict["train_lb"] = TwoLabeledViews(dataset_dict["train_lb"])
-        return dataset_dict
 
     def weights(self) -> dict[str, float]:
         args, weights = self.args, super().weights()

@@ -14,7 +14,7 @@ from semilearn.datasets.samplers import DistributedSampler
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from dnll_plugin.algorithms.dual import TwoLabeledViews
+from dnll_plugin.algorithms.base import TwoLabeledViews
 from dnll_plugin.augment.geometry import quarter_turns
 from dnll_plugin.augment.views import Shift
 from dnll_plugin.datasets.transforms import Views, views
