@@ -43,16 +43,6 @@ CLASSES_OF_OPEN_SETS = {
 }
 """Classes of the sets of which some can be strangers."""
 
-NEGATIVE_SOURCES = {
-    "dnll_dual": ("auto", "other", "self"),
-    "dnll_meanteacher": ("auto", "student", "teacher"),
-    "dnll_comatch": ("auto", "self"),
-    "dnll_simmatch": ("auto", "self"),
-}
-"""The values of negative_source that make sense, by algorithm; ``OF_ANY_BASE`` for any other."""
-
-OF_ANY_BASE = ("auto", "self", "peer")
-
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, or all when few."""
@@ -177,9 +167,13 @@ def check_num_negatives(values: Values) -> Problem:
 
 
 def check_negative_source(values: Values) -> Problem:
+    from semilearn.algorithms import name2alg
+
     source = values.get("negative_source")
-    choices = NEGATIVE_SOURCES.get(values["algorithm"], OF_ANY_BASE)
-    if source is None or source in choices:
+    if source is None:
+        return None
+    choices = ("auto", *name2alg[values["algorithm"]].negative_sources)
+    if source in choices:
         return None
     return "negative_source", f"{values['algorithm']} takes {one_of(choices)}, got {source!r}"
 

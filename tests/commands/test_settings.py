@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import pickle
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -381,17 +382,26 @@ def test_every_key_of_the_method_is_declared_by_an_algorithm():
 
 
 def test_negative_sources_are_those_of_the_algorithms():
-    from semilearn.algorithms import name2alg
-
-    for algorithm, choices in keys_checks.NEGATIVE_SOURCES.items():
-        assert set(choices) == {"auto", *name2alg[algorithm].negative_sources}
-    others = {
-        name
-        for name in keys_toolbox.algorithm_arguments()
-        if keys_toolbox.base_of(name) != name and name not in keys_checks.NEGATIVE_SOURCES
+    expected = {
+        "dnll_dual": {"auto", "other", "self"},
+        "dnll_meanteacher": {"auto", "student", "teacher"},
+        "dnll_comatch": {"auto", "self"},
+        "dnll_simmatch": {"auto", "self"},
     }
-    for algorithm in others:
-        assert set(keys_checks.OF_ANY_BASE) == {"auto", *name2alg[algorithm].negative_sources}
+    every = get_args(keys.MethodKeys.model_fields["negative_source"].annotation)
+    arguments = keys_toolbox.algorithm_arguments()
+    learning = [name for name in arguments if "negative_source" in arguments[name]]
+    assert expected.keys() <= set(learning)
+    for algorithm in learning:
+        taken = {
+            source
+            for source in every
+            if keys_checks.check_negative_source(
+                {"algorithm": algorithm, "negative_source": source}
+            )
+            is None
+        }
+        assert taken == expected.get(algorithm, {"auto", "self", "peer"})
 
 
 def test_an_algorithm_with_negatives_has_its_own_defaults_and_those_of_its_base(resolve):
