@@ -148,6 +148,16 @@ NEGATIVE_SAMPLERS: dict[str, Callable[..., Tensor]] = {
 """The values of the key ``negative_sampling``."""
 
 
+def default_num_negatives(num_classes: int) -> int:
+    """The published two classes, or the one that there is with two classes."""
+    return min(2, num_classes - 1)
+
+
+def half_of_chance(num_classes: int) -> float:
+    """The probability below which a class is a negative, where the config names none."""
+    return 0.5 / num_classes
+
+
 def negative_sampler(sampling: str, num_negatives: int, threshold: float) -> Callable[..., Tensor]:
     """Finds the sampler of a name, with the number or the threshold that it goes by.
 

@@ -223,13 +223,15 @@ def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
 
 def _derived(values: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults that follow from other keys."""
+    from dnll_plugin.negatives import default_num_negatives, half_of_chance
+
     derived: dict[str, Any] = {}
     if values["save_name"] is None:
         derived["save_name"] = f"{values['algorithm']}_{values['dataset']}"
     if values.get("num_negatives", 0) is None:
-        derived["num_negatives"] = min(2, values["num_classes"] - 1)
+        derived["num_negatives"] = default_num_negatives(values["num_classes"])
     if values.get("negative_threshold", 0) is None:
-        derived["negative_threshold"] = 0.5 / values["num_classes"]
+        derived["negative_threshold"] = half_of_chance(values["num_classes"])
     return derived
 
 

@@ -7,7 +7,7 @@ import torch.distributed
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
-from dnll_plugin.negatives import negative_sampler
+from dnll_plugin.negatives import default_num_negatives, half_of_chance, negative_sampler
 
 
 class NegativeLabelHook(Hook):
@@ -37,9 +37,9 @@ class NegativeLabelHook(Hook):
     ) -> None:
         super().__init__()
         if num_negatives is None:
-            num_negatives = min(2, num_classes - 1)
+            num_negatives = default_num_negatives(num_classes)
         if threshold is None:
-            threshold = 0.5 / num_classes
+            threshold = half_of_chance(num_classes)
         if not 1 <= num_negatives <= num_classes - 1:
             raise ValueError(
                 f"num_negatives must be between 1 and {num_classes - 1} with {num_classes} "
