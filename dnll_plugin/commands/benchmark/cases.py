@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from rich.console import Console
 
 from dnll_plugin.commands import settings as settings_module
 from dnll_plugin.commands.result import device_name, peak_memory_mb
+from dnll_plugin.commands.run_folder import RunFolder
+from dnll_plugin.commands.run_log import ToolboxLog, run_logger
+from dnll_plugin.commands.train import add_hooks
 
 RIVALS = ("fixmatch", "flexmatch", "meanteacher")
 """The toolbox's algorithms that every config is also measured with."""
@@ -112,19 +116,18 @@ def prepare(case: Case, folder: Path) -> Subject:
         case: The case.
         folder: Where the hooks may write.
     """
-    from dnll_plugin.hooks.finite import FiniteHook
-    from dnll_plugin.hooks.metrics import MetricsHook
+    from dnll_plugin.hooks.progress import ProgressHook
     from dnll_plugin.toolbox import device as devices
     from dnll_plugin.toolbox.build import build_algorithm
-    from dnll_plugin.toolbox.saving import SavingHook
+    from dnll_plugin.toolbox.processes import ALONE
 
     settings = settings_module.resolve(case.config, [*case.overrides, *MEASURED])
     device = devices.choose(settings["device"])
-    with redirect_stdout(StringIO()):
-        algorithm = build_algorithm(settings.namespace(), device, folder, _Silent())
-    algorithm.register_hook(MetricsHook(folder), None, "ABOVE_NORMAL")
-    algorithm.register_hook(FiniteHook(), "FiniteHook", "NORMAL")
-    algorithm.register_hook(SavingHook(folder, lambda: None), None, "LOW")
+    nowhere = Console(file=StringIO())
+    with run_logger(None, nowhere) as logger, redirect_stdout(ToolboxLog(logger)) as log:
+        algorithm = build_algorithm(settings.namespace(), device, folder, log)
+    progress = ProgressHook(nowhere, logger)
+    add_hooks(algorithm, RunFolder(folder), lambda: None, progress, ALONE)
     return Subject(algorithm, settings, device)
 
 
@@ -144,10 +147,3 @@ def row_of(case: Case, rounds: int, warmup: int) -> dict[str, Any]:
             f"{stage}_over_{to}_spread": round(spread, 3),
         }
     return row
-
-
-class _Silent:
-    """Takes what the toolbox has to say, and says nothing."""
-
-    def info(self, message: object) -> None:
-        pass
