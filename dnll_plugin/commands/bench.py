@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
+from dnll_plugin.commands.options import add_set
 from dnll_plugin.errors import InputError
 
 ROUNDS = 20
@@ -25,14 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, metavar="N", help=f"rounds to time, {ROUNDS}"
     )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="key=value",
-        help="settings that beat the file's; may be repeated",
-    )
+    add_set(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from dnll_plugin.commands.comparison import report
 from dnll_plugin.commands.comparison.planning import Plan, Request, plan_in_child
 from dnll_plugin.commands.comparison.progress import Display
 from dnll_plugin.commands.comparison.running import Failure, locked, run_all
+from dnll_plugin.commands.options import add_set
 from dnll_plugin.errors import InputError
 
 OURS = "dnll_"
@@ -44,14 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the report and the runs; by default saved_models/compare_<config>",
     )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="key=value",
-        help="settings that beat the file's, for every algorithm that has the key",
-    )
+    add_set(parser, "settings that beat the file's, for every algorithm that has the key")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from dnll_plugin.commands import settings as settings_module
 from dnll_plugin.commands import signals
+from dnll_plugin.commands.options import add_set
 from dnll_plugin.commands.run_folder import RunFolder
 from dnll_plugin.commands.run_log import ToolboxLog, run_logger
 from dnll_plugin.errors import InputError
@@ -30,14 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save_name", metavar="N", help="name of the run folder")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="key=value",
-        help="settings that beat the file's; may be repeated",
-    )
+    add_set(parser)
 
 
 def run(options: argparse.Namespace) -> int:
