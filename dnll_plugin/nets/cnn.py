@@ -13,16 +13,26 @@ from dnll_plugin.nets.pair import set_input_noise
 
 
 class ConvBlock(nn.Sequential):
-    """Weight-normalised convolution, batch norm, LeakyReLU; keeps the resolution by default."""
+    """Weight-normalised convolution, batch norm, LeakyReLU; keeps the resolution by default.
+
+    With ``halve`` the maximum of each 2x2 positions follows. It is taken before the activation,
+    which is increasing, so that a quarter of the positions is left to activate: the same numbers.
+    """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int = 3, padding: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        padding: int = 1,
+        halve: bool = False,
     ) -> None:
         conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding)
         super().__init__(
             OrderedDict(
                 conv=weight_norm(conv),
                 norm=nn.BatchNorm2d(out_channels),
+                pool=nn.MaxPool2d(2) if halve else nn.Identity(),
                 act=nn.LeakyReLU(0.1),
             )
         )
@@ -119,9 +129,13 @@ class CNN13(HeadedCNN):
 
     def __init__(self, num_classes: int, input_noise: float = 0.0, heads: int = 2) -> None:
         stages = [
-            nn.Sequential(ConvBlock(3, 128), ConvBlock(128, 128), ConvBlock(128, 128), *_shrink()),
             nn.Sequential(
-                ConvBlock(128, 256), ConvBlock(256, 256), ConvBlock(256, 256), *_shrink()
+                *(ConvBlock(3, 128), ConvBlock(128, 128), ConvBlock(128, 128, halve=True)),
+                nn.Dropout(0.5),
+            ),
+            nn.Sequential(
+                *(ConvBlock(128, 256), ConvBlock(256, 256), ConvBlock(256, 256, halve=True)),
+                nn.Dropout(0.5),
             ),
             nn.Sequential(
                 ConvBlock(256, 512, padding=0),
@@ -145,8 +159,8 @@ class CNN3(HeadedCNN):
 
     def __init__(self, num_classes: int, input_noise: float = 0.15, heads: int = 2) -> None:
         stages = [
-            nn.Sequential(ConvBlock(3, 16), nn.MaxPool2d(2)),
-            nn.Sequential(ConvBlock(16, 32), *_shrink()),
+            nn.Sequential(ConvBlock(3, 16, halve=True)),
+            nn.Sequential(ConvBlock(16, 32, halve=True), nn.Dropout(0.5)),
             nn.Sequential(ConvBlock(32, 32)),
         ]
         super().__init__(stages, 32, num_classes, input_noise, heads)
@@ -157,10 +171,6 @@ class CNN3(HeadedCNN):
         The published network slides a 6x6 average with stride 2, which fits into 7x7 just once.
         """
         return super().pool(maps[..., :6, :6] if image_size == 28 else maps, image_size)
-
-
-def _shrink() -> tuple[nn.Module, nn.Module]:
-    return nn.MaxPool2d(2), nn.Dropout(0.5)
 
 
 def cnn13(

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.nets.cnn import cnn3, cnn13
+from dnll_plugin.nets.cnn import ConvBlock, cnn3, cnn13
 
 SIZES = {cnn3: (28, 32, 8), cnn13: (32, 28, 12)}
 CASES = [(builder, size) for builder, sizes in SIZES.items() for size in sizes]
@@ -133,3 +133,15 @@ def test_norms_and_biases_do_not_decay():
     kept = {names[p] for g in optimizer.param_groups if not g["weight_decay"] for p in g["params"]}
     assert kept == net.no_weight_decay()
     assert all(".norm." in name or name.endswith(".bias") for name in kept)
+
+
+def test_halving_before_the_activation_is_halving_after_it():
+    block = ConvBlock(3, 4, halve=True)
+    x = torch.randn(5, 3, 9, 9, requires_grad=True)
+    published = F.max_pool2d(F.leaky_relu(block.norm(block.conv(x)), 0.1), 2)
+    weight = torch.randn_like(published)
+    own = block(x)
+    assert torch.equal(own, published)
+    (expected,) = torch.autograd.grad((published * weight).sum(), x)
+    (gradient,) = torch.autograd.grad((own * weight).sum(), x)
+    torch.testing.assert_close(gradient, expected)

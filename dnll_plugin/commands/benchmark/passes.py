@@ -47,7 +47,8 @@ def recorded(nets: list[nn.Module]) -> Iterator[list[Pass]]:
     def note(net: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         passes.append(Pass(net, args, kwargs, torch.is_grad_enabled()))
 
-    handles = [net.register_forward_pre_hook(note, with_kwargs=True) for net in nets]
+    # prepended: the inputs as they came, for what a net's own hooks do to them is done again
+    handles = [net.register_forward_pre_hook(note, with_kwargs=True, prepend=True) for net in nets]
     try:
         yield passes
     finally:

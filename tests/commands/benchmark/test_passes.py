@@ -57,3 +57,13 @@ def test_replay_sums_what_has_a_gradient() -> None:
     total.backward()
     assert left.layer.weight.grad is not None
     assert right.layer.weight.grad is None
+
+
+def test_records_inputs_as_they_came_to_a_net_with_hooks_of_its_own() -> None:
+    net = Net()
+    net.register_forward_pre_hook(lambda _, args: (args[0] + 1,))
+    x = torch.zeros(2, 3)
+    with recorded([net]) as passes:
+        output = net(x)["logits"].sum()
+    assert passes[0].args[0] is x
+    assert replay(passes).item() == pytest.approx(output.item())
