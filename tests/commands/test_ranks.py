@@ -35,6 +35,9 @@ RUNS = {
 WITH_ALL = ["net=cnn3", "algorithm=dnll_dual"]
 """A net with batch norm, dropout and input noise."""
 
+RESUMED = {"": WITH_ALL, "_device": [*WITH_ALL, "data_on=device"]}
+"""By what ends their names, the runs ``whole`` and ``resumed``."""
+
 
 def arguments(folder: Path, name: str, batch_size: int, changes: list[str]) -> list[str]:
     command = ["train", "--c", str(DIGITS), "--save_dir", str(folder), "--save_name", name]
@@ -70,13 +73,14 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run folders of two ranks: those of `RUNS`, ``whole`` and ``resumed``."""
+    """Run folders of two ranks: those of `RUNS` and of `RESUMED`."""
     folder = tmp_path_factory.mktemp("ranks")
     half = GLOBAL_BATCH // 2
     jobs = [arguments(folder, name, half, changes) for name, changes in RUNS.items()]
-    jobs += [arguments(folder, name, half, WITH_ALL) for name in ("whole", "resumed")]
-    jobs.append(["go back", str(folder / "resumed")])
-    jobs.append([*arguments(folder, "resumed", half, WITH_ALL), "--resume"])
+    for end, changes in RESUMED.items():
+        resumed = arguments(folder, f"resumed{end}", half, changes)
+        jobs += [arguments(folder, f"whole{end}", half, changes), resumed]
+        jobs += [["go back", str(folder / f"resumed{end}")], [*resumed, "--resume"]]
     jobs.append(arguments(folder, "wrong", half, ["dataset=mnist", f"data_dir={folder}"]))
     ports = free_ports(len(jobs))
     command = [str(SCRIPT), json.dumps(list(zip(ports, jobs, strict=True)))]
@@ -102,11 +106,12 @@ def test_two_ranks_learn_what_one_does(folder: Path, tmp_path: Path, name: str) 
     assert any((one[key] - moved[key]).abs().max() > 1e-3 for key in moved)
 
 
-def test_resumed_ranks_equal_uninterrupted_ones(folder: Path) -> None:
-    whole, resumed = weights(folder / "whole"), weights(folder / "resumed")
-    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
-    texts = [(folder / name / "metrics.jsonl").read_text() for name in ("whole", "resumed")]
-    assert texts[0] == texts[1]
+@pytest.mark.parametrize("end", RESUMED)
+def test_resumed_ranks_equal_uninterrupted_ones(folder: Path, end: str) -> None:
+    whole, resumed = folder / f"whole{end}", folder / f"resumed{end}"
+    expected, got = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[key], got[key]) for key in expected)
+    assert (whole / "metrics.jsonl").read_text() == (resumed / "metrics.jsonl").read_text()
 
 
 def test_another_number_of_processes_is_refused(
