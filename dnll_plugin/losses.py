@@ -5,6 +5,7 @@ floating dtype; half precisions are computed in float32. L labeled and U unlabel
 K classes.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -42,10 +43,9 @@ def negative_label_loss(
     negatives: Tensor,
     rows: Tensor | None = None,
     count: Tensor | int | None = None,
+    kind: str = "each",
 ) -> Tensor:
     """Lowers the probability of classes that rows do not belong to (arXiv:2301.03976, section 3).
-
-    For a row with negative set S the loss is the mean over j in S of ``-log(1 - p_j + 1e-6)``.
 
     Args:
         logits: (N, K) logits of the submodel that learns.
@@ -53,17 +53,54 @@ def negative_label_loss(
         rows: (N,), the rows that learn: boolean, or a weight in [0, 1] each; None for all of them.
         count: Number to divide the sum over rows by; None for the number of ``rows``. Several ranks
             pass their average number of rows.
+        kind: A key of :data:`NEGATIVE_LOSSES`: ``each`` (published) or ``together``.
 
     Returns:
         0-dim mean over the chosen rows; 0 when there is no such row or no negative.
+
+    Raises:
+        ValueError: If there is no such kind.
     """
-    row_loss = -torch.log(1.0 - full_precision_softmax(logits) + EPSILON)
-    row_loss = (row_loss * negatives).sum(dim=1) / negatives.sum(dim=1).clamp(min=1)
+    if kind not in NEGATIVE_LOSSES:
+        raise ValueError(f"kind must be one of {', '.join(NEGATIVE_LOSSES)}, got {kind!r}")
+    row_loss = NEGATIVE_LOSSES[kind](logits, negatives)
     if rows is None:
         rows = torch.ones_like(row_loss, dtype=torch.bool)
     if count is None:
         count = rows.sum().clamp(min=1)
     return (row_loss * rows).sum() / count
+
+
+def each_negative(logits: Tensor, negatives: Tensor) -> Tensor:
+    """Mean over the negatives S of a row of ``-log(1 - p_j + 1e-6)``, the published loss.
+
+    Returns:
+        (N,), each >= 0; 0 where S is empty.
+    """
+    class_loss = -torch.log(1.0 - full_precision_softmax(logits) + EPSILON)
+    return (class_loss * negatives).sum(dim=1) / negatives.sum(dim=1).clamp(min=1)
+
+
+def negatives_together(logits: Tensor, negatives: Tensor) -> Tensor:
+    """``-log(1 - sum of p_j over j in S)``: the row belongs to one of the classes that are left.
+
+    The loss of a set of candidates in learning from partial labels (Jin and Ghahramani, NIPS 2002).
+    With one class left it is the cross-entropy with that class; unlike :func:`each_negative` it
+    weighs more the more classes are ruled out.
+
+    Returns:
+        (N,), each >= 0; 0 where S is empty.
+    """
+    full = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    left = full.masked_fill(negatives, torch.finfo(full.dtype).min)
+    return full.logsumexp(dim=1) - left.logsumexp(dim=1)
+
+
+NEGATIVE_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "each": each_negative,
+    "together": negatives_together,
+}
+"""The values of the key ``negative_loss``: logits and negatives (N, K) to a loss of each row."""
 
 
 def consistency(logits: Tensor, target_logits: Tensor, kind: str = "mse") -> Tensor:
@@ -113,6 +150,7 @@ def dual_losses(
     learns_negatives: Tensor,
     kind: str = "mse",
     negative_count: Tensor | None = None,
+    negative_loss: str = "each",
 ) -> dict[str, Tensor]:
     """The terms of one submodel of the dual pair, before their weights.
 
@@ -129,6 +167,7 @@ def dual_losses(
         learns_negatives: Boolean (U,); every other row is pulled towards the peer.
         kind: Criterion of consistency and pull, ``mse`` or ``kl``.
         negative_count: See ``count`` of :func:`negative_label_loss`.
+        negative_loss: See ``kind`` of :func:`negative_label_loss`.
 
     Returns:
         0-dim tensors ``sup``, ``consistency``, ``stabilization``, ``negative``, ``logit_distance``.
@@ -142,7 +181,7 @@ def dual_losses(
         "consistency": consistency(consistent, other_view, kind).sum() / batch,
         "stabilization": pull.sum() / batch,
         "negative": negative_label_loss(
-            unlabeled.cons_logits, negatives, learns_negatives, negative_count
+            unlabeled.cons_logits, negatives, learns_negatives, negative_count, negative_loss
         ),
         "logit_distance": (head_distance(labeled).sum() + head_distance(unlabeled).sum()) / batch,
     }
@@ -155,6 +194,7 @@ def meanteacher_losses(
     teacher: Tensor,
     negatives: Tensor,
     kind: str = "mse",
+    negative_loss: str = "each",
 ) -> dict[str, Tensor]:
     """The terms of the student of a Mean Teacher that also learns negatives, before their weights.
 
@@ -165,6 +205,7 @@ def meanteacher_losses(
         teacher: Class logits (U, K) of the teacher, without gradient.
         negatives: Boolean (U, K).
         kind: Criterion of the consistency, ``mse`` or ``kl``.
+        negative_loss: See ``kind`` of :func:`negative_label_loss`.
 
     Returns:
         0-dim tensors ``sup``, ``consistency``, ``negative``, ``logit_distance``.
@@ -173,7 +214,7 @@ def meanteacher_losses(
     return {
         "sup": _cross_entropy(labeled.class_logits, labels).sum() / batch,
         "consistency": consistency(unlabeled.cons_logits, teacher, kind).mean(),
-        "negative": negative_label_loss(unlabeled.cons_logits, negatives),
+        "negative": negative_label_loss(unlabeled.cons_logits, negatives, kind=negative_loss),
         "logit_distance": (head_distance(labeled).sum() + head_distance(unlabeled).sum()) / batch,
     }
 

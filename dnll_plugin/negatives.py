@@ -116,34 +116,40 @@ def least_likely_negatives(
     return _mask_of(never.topk(num_negatives, dim=1, largest=False).indices, logits)
 
 
-def unlikely_negatives(
+def below_average_negatives(
     logits: Tensor,
-    threshold: float,
     generator: torch.Generator | None = None,
     shard: Shard = (0, 1),
+    average: Tensor | None = None,
 ) -> Tensor:
-    """Takes every class whose probability is below a threshold.
+    """Takes every class that a row finds less likely than the batch does on average.
 
-    How many those are follows from the prediction: none while the generator knows nothing, all but
-    the predicted class where it is sure.
+    A class that the generator predicts too often is ruled out wherever it is not sure of it, the
+    predicted class too; one that it hardly ever predicts, only where it is surer than elsewhere
+    that it is not that one. The class that stands out most above its average is never taken.
 
     Args:
         logits: Class logits (N, K) of the generating submodel.
-        threshold: Probability in [0, 1].
         generator, shard: Change nothing, for nothing is random.
+        average: (K,), the mean probabilities of the whole batch where it is shared among ranks;
+            None for those of these rows.
 
     Returns:
         Boolean (N, K), between 0 and K - 1 classes a row.
     """
-    unlikely = full_precision_softmax(logits) < threshold
-    return unlikely.scatter(1, logits.argmax(dim=1, keepdim=True), False)
+    probabilities = full_precision_softmax(logits)
+    if average is None:
+        average = probabilities.mean(dim=0)
+    times_average = probabilities / average.clamp(min=torch.finfo(average.dtype).tiny)
+    most = times_average.argmax(dim=1, keepdim=True)
+    return (times_average < 1).scatter(1, most, False)
 
 
 NEGATIVE_SAMPLERS: dict[str, Callable[..., Tensor]] = {
     "uniform": uniform_negatives,
     "without_replacement": distinct_negatives,
     "least_likely": least_likely_negatives,
-    "below_threshold": unlikely_negatives,
+    "below_average": below_average_negatives,
 }
 """The values of the key ``negative_sampling``."""
 
@@ -153,13 +159,8 @@ def default_num_negatives(num_classes: int) -> int:
     return min(2, num_classes - 1)
 
 
-def half_of_chance(num_classes: int) -> float:
-    """The probability below which a class is a negative, where the config names none."""
-    return 0.5 / num_classes
-
-
-def negative_sampler(sampling: str, num_negatives: int, threshold: float) -> Callable[..., Tensor]:
-    """Finds the sampler of a name, with the number or the threshold that it goes by.
+def negative_sampler(sampling: str, num_negatives: int) -> Callable[..., Tensor]:
+    """Finds the sampler of a name, with the number that it goes by, if it does.
 
     Returns:
         A function of ``logits``, ``generator`` and ``shard``.
@@ -170,8 +171,8 @@ def negative_sampler(sampling: str, num_negatives: int, threshold: float) -> Cal
     if sampling not in NEGATIVE_SAMPLERS:
         names = ", ".join(NEGATIVE_SAMPLERS)
         raise ValueError(f"negative_sampling must be one of {names}, got {sampling!r}")
-    if sampling == "below_threshold":
-        return partial(NEGATIVE_SAMPLERS[sampling], threshold=threshold)
+    if sampling == "below_average":
+        return below_average_negatives
     return partial(NEGATIVE_SAMPLERS[sampling], num_negatives=num_negatives)
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dnll_plugin.losses import (
     EPSILON,
+    NEGATIVE_LOSSES,
     Heads,
     consistency,
     dual_losses,
@@ -42,16 +43,32 @@ def test_negative_loss_by_hand() -> None:
     assert weighted == pytest.approx((first + 0.5 * second) / 1.5)
 
 
-def test_no_row_or_no_negative_is_zero_with_zero_gradient() -> None:
+def test_negatives_together_by_hand() -> None:
+    logits = torch.log(torch.tensor([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2]], dtype=torch.float64))
+    negatives = torch.tensor([[False, True, True], [True, False, False]])
+    loss = negative_label_loss(logits, negatives, kind="together").item()
+    assert loss == pytest.approx(-(math.log(0.7) + math.log(0.5)) / 2)
+    cross_entropy = torch.nn.functional.cross_entropy(logits[:1], torch.tensor([0])).item()
+    alone = negative_label_loss(logits[:1], negatives[:1], kind="together").item()
+    assert alone == pytest.approx(cross_entropy)
+
+
+def test_an_unknown_kind_of_negative_loss_is_named() -> None:
+    with pytest.raises(ValueError, match=r"kind must be one of each, together, got 'all'"):
+        negative_label_loss(torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.bool), kind="all")
+
+
+@pytest.mark.parametrize("kind", NEGATIVE_LOSSES)
+def test_no_row_or_no_negative_is_zero_with_zero_gradient(kind: str) -> None:
     logits = torch.randn(3, 4, requires_grad=True)
     none = torch.zeros(3, 4, dtype=torch.bool)
     for negatives, rows in ((~none, none[:, 0]), (none, ~none[:, 0])):
-        loss = negative_label_loss(logits, negatives, rows)
+        loss = negative_label_loss(logits, negatives, rows, kind=kind)
         loss.backward()
         assert loss.item() == 0.0
         assert logits.grad is not None
         assert not logits.grad.any()
-    assert negative_label_loss(torch.zeros(0, 4), none[:0]).item() == 0.0
+    assert negative_label_loss(torch.zeros(0, 4), none[:0], kind=kind).item() == 0.0
 
 
 @settings(max_examples=60, deadline=None)
@@ -62,7 +79,7 @@ def test_extreme_logits_give_finite_losses_and_gradients(
     own, other, labeled = (extreme_logits(rows, classes, seed + i, dtype) for i in range(3))
     labels = torch.arange(rows) % classes
     negatives = uniform_negatives(other, 2, torch.Generator().manual_seed(seed))
-    for kind in ("mse", "kl"):
+    for kind, negative_loss in (("mse", "each"), ("kl", "together")):
         terms = dual_losses(
             Heads(labeled, labeled),
             Heads(own, own),
@@ -72,6 +89,7 @@ def test_extreme_logits_give_finite_losses_and_gradients(
             negatives,
             torch.arange(rows) % 2 == 0,
             kind,
+            negative_loss=negative_loss,
         )
         total = torch.stack([term.float() for term in terms.values()]).sum()
         if rows == 0:

@@ -6,14 +6,14 @@ from scipy.stats import chisquare
 
 from dnll_plugin.negatives import (
     NEGATIVE_SAMPLERS,
+    below_average_negatives,
     negative_accuracy,
     negative_sampler,
     rows_without_pull,
     stable_rows,
-    unlikely_negatives,
 )
 
-COUNTED = NEGATIVE_SAMPLERS.keys() - {"below_threshold"}
+COUNTED = NEGATIVE_SAMPLERS.keys() - {"below_average"}
 
 shapes = st.tuples(st.integers(0, 20), st.integers(2, 1000))
 seeds = st.integers(0, 2**31)
@@ -63,15 +63,15 @@ def test_uniform_draws_with_replacement() -> None:
 @pytest.mark.parametrize("name", NEGATIVE_SAMPLERS)
 def test_negatives_are_reproducible_from_a_generator(name: str) -> None:
     logits = logits_of(32, 10, 0)
-    sampler = negative_sampler(name, 2, 0.05)
+    sampler = negative_sampler(name, 2)
     first, second = (sampler(logits, generator=torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize("name", NEGATIVE_SAMPLERS)
+@pytest.mark.parametrize("name", sorted(COUNTED))
 def test_ranks_together_draw_what_one_rank_draws(name: str) -> None:
     logits = logits_of(12, 7, 0)
-    sampler = negative_sampler(name, 2, 0.05)
+    sampler = negative_sampler(name, 2)
     alone = sampler(logits, generator=torch.Generator().manual_seed(5))
     for rank in range(3):
         part = sampler(logits[rank::3], generator=torch.Generator().manual_seed(5), shard=(rank, 3))
@@ -81,7 +81,7 @@ def test_ranks_together_draw_what_one_rank_draws(name: str) -> None:
 def test_with_two_classes_the_negative_is_the_other_class() -> None:
     logits = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
     for name in NEGATIVE_SAMPLERS:
-        sampler = negative_sampler(name, 1, 0.5)
+        sampler = negative_sampler(name, 1)
         assert sampler(logits).tolist() == [[False, True], [True, False]]
 
 
@@ -90,31 +90,34 @@ def test_least_likely_takes_the_smallest() -> None:
     assert negatives.tolist() == [[False, True, False, True]]
 
 
-def test_below_a_threshold_are_as_many_as_are_unlikely() -> None:
-    probabilities = torch.tensor(
-        [[0.25, 0.25, 0.25, 0.25], [0.7, 0.29, 0.006, 0.004], [0.98, 0.009, 0.006, 0.005]]
-    )
-    negatives = unlikely_negatives(probabilities.log(), 0.01)
-    assert negatives.tolist() == [
-        [False, False, False, False],
-        [False, False, True, True],
-        [False, True, True, True],
-    ]
+def test_below_average_is_less_than_the_batch_gives_a_class() -> None:
+    probabilities = torch.tensor([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.9, 0.05, 0.05]])
+    # on average 0.767, 0.15 and 0.083: the second row is not of the class that all rows predict
+    expected = [[False, True, False], [True, False, False], [False, True, True]]
+    assert below_average_negatives(probabilities.log()).tolist() == expected
+    part = below_average_negatives(probabilities[1:].log(), average=probabilities.mean(dim=0))
+    assert part.tolist() == expected[1:]
 
 
-@given(shape=shapes, seed=seeds, threshold=st.floats(0, 1))
-def test_below_a_threshold_never_takes_the_predicted_class(
-    shape: tuple[int, int], seed: int, threshold: float
-) -> None:
-    logits = logits_of(*shape, seed)
-    negatives = unlikely_negatives(logits, threshold)
-    assert not negatives.gather(1, logits.argmax(dim=1, keepdim=True)).any()
-    assert (negatives.sum(dim=1) <= shape[1] - 1).all()
+def test_an_average_prediction_has_no_negatives() -> None:
+    row = torch.tensor([0.5, 0.3, 0.2, 0.0]).log()
+    negatives = below_average_negatives(torch.stack([row, row]), average=row.exp())
+    assert not negatives[:, :3].any()
+
+
+@given(shape=shapes, seed=seeds)
+def test_below_average_leaves_the_class_that_stands_out(shape: tuple[int, int], seed: int) -> None:
+    logits = logits_of(*shape, seed) * 20
+    negatives = below_average_negatives(logits)
+    probabilities = logits.softmax(dim=1)
+    stands_out = (probabilities / probabilities.mean(dim=0)).nan_to_num().argmax(dim=1)
+    assert not negatives.gather(1, stands_out.unsqueeze(1)).any()
+    assert negatives.dtype == torch.bool
 
 
 def test_an_unknown_sampler_is_named() -> None:
     with pytest.raises(ValueError, match=r"negative_sampling must be one of uniform, .*'likely'"):
-        negative_sampler("likely", 2, 0.01)
+        negative_sampler("likely", 2)
 
 
 def test_stable_needs_agreement_and_one_confident_view() -> None:

@@ -26,7 +26,8 @@ class LearnsNegatives(AlgorithmBase):
     """What every algorithm that learns negative labels has: their choice and their weight.
 
     Keys (``args``):
-        - num_negatives, negative_sampling, negative_threshold, negative_source: which negatives
+        - num_negatives, negative_sampling, negative_source: which negatives
+        - negative_loss: each of them by itself, or all together
         - negative_weight, negative_rampup, negative_late_epoch, negative_late_weight: their weight
     """
 
@@ -46,11 +47,7 @@ class LearnsNegatives(AlgorithmBase):
     def set_hooks(self) -> None:
         args = self.args
         hook = NegativeLabelHook(
-            self.num_classes,
-            args.num_negatives,
-            args.negative_sampling,
-            args.seed,
-            args.negative_threshold,
+            self.num_classes, args.num_negatives, args.negative_sampling, args.seed
         )
         self.register_hook(hook, "NegativeLabelHook")
         self.register_hook(MonitorHook(), "MonitorHook")
@@ -88,7 +85,7 @@ def negative_arguments(**defaults: Any) -> list[SSL_Argument]:
     keys = {
         "num_negatives": (int, None),
         "negative_sampling": (str, "uniform"),
-        "negative_threshold": (float, None),
+        "negative_loss": (str, "each"),
         "negative_source": (str, "auto"),
         "negative_weight": (float, 75.0),
         "negative_rampup": (float, 100.0),

@@ -92,6 +92,7 @@ class DNLLDual(LabeledViews, DNLLBase):
                     learns[side],
                     self.consistency_type,
                     self.call_hook("count_rows", "NegativeLabelHook", rows=learns[side]),
+                    self.args.negative_loss,
                 )
                 for side in learners
             }

@@ -62,7 +62,13 @@ class DNLLMeanTeacher(TeacherMixin, DNLLBase):
                     source = self.model(x_ulb_w)["logits"]
             negatives = self.call_hook("gen_negatives", "NegativeLabelHook", logits=source)
             terms = meanteacher_losses(
-                labeled, unlabeled, y_lb, teacher, negatives, self.consistency_type
+                labeled,
+                unlabeled,
+                y_lb,
+                teacher,
+                negatives,
+                self.consistency_type,
+                self.args.negative_loss,
             )
             total_loss = weighted_sum(terms, self.weights())
 

@@ -44,7 +44,7 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
         source = self.predict_as_peer() if self.has_peer else weak
         negatives = self.call_hook("gen_negatives", "NegativeLabelHook", logits=source)
         learns = 1.0 - mask.float()
-        loss = negative_label_loss(strong, negatives, learns, count=len(learns))
+        loss = negative_label_loss(strong, negatives, learns, len(learns), self.args.negative_loss)
         log = {}
         if is_log_step(self) and self.idx_ulb is not None:
             log = self.call_hook(
@@ -61,8 +61,9 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
     @classmethod
     def get_argument(cls) -> list[SSL_Argument]:
         own = negative_arguments(
-            negative_sampling="below_threshold",
-            negative_weight=2.0,
+            negative_sampling="below_average",
+            negative_loss="together",
+            negative_weight=1.0,
             negative_rampup=0.0,
             negative_late_epoch=None,
         )

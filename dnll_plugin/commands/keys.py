@@ -118,18 +118,15 @@ class MethodKeys(Keys):
         None, ge=1, description="classes drawn for an image, below num_classes; null: 2 (1 of 2)"
     )
     negative_sampling: Literal[
-        "uniform", "without_replacement", "least_likely", "below_threshold"
+        "uniform", "without_replacement", "least_likely", "below_average"
     ] = Field(
         "uniform",
-        description="how they are drawn from the classes that are not predicted; below_threshold: "
-        "all whose probability is below negative_threshold, however many",
+        description="how they are drawn from the classes that are not predicted; below_average: "
+        "all that are less likely for the image than for the batch on average",
     )
-    negative_threshold: Number | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="the probability that below_threshold goes by; null: half of chance, "
-        "0.5 / num_classes",
+    negative_loss: Literal["each", "together"] = Field(
+        "each",
+        description="the mean of -log(1 - p) over them, or -log of what they leave together",
     )
     negative_source: Literal["auto", "other", "student", "teacher", "self", "peer"] = Field(
         "auto", description="whose prediction they differ from; auto: the algorithm's published one"

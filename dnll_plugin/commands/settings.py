@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from dnll_plugin.commands.config_file import one_line, read_config, read_value, shown, write_config
-from dnll_plugin.commands.keys import range_in_words
+from dnll_plugin.commands.keys import MethodKeys, range_in_words
 from dnll_plugin.commands.keys_checks import CHECKS, COUNTED_SETS, nearest
 from dnll_plugin.commands.keys_toolbox import (
     IGNORED,
@@ -106,6 +106,8 @@ def resolve(
     given = {**in_file, **_in_overrides(overrides), **_in_options(options)}
     given |= facts_of_data(given)
     algorithm = _algorithm(given)
+    tuned = _tuned_for_another(algorithm, in_file, given)
+    given = {key: given[key] for key in given if key not in tuned}
     read = {key: given[key] for key in given if key in keys_of(algorithm).model_fields}
     unread = [key for key in given if key not in read]
     known = known_keys()
@@ -115,7 +117,7 @@ def resolve(
     values = _checked(algorithm, read)
     origins = {key: read[key].origin if key in read else DEFAULT for key in values}
     places = {key: read[key].place for key in read}
-    return Settings(values, origins, _notes(algorithm, unread), places)
+    return Settings(values, origins, _notes(algorithm, unread, tuned), places)
 
 
 def facts_of_data(given: Mapping[str, Given]) -> dict[str, Given]:
@@ -201,6 +203,23 @@ def _algorithm(given: Mapping[str, Given]) -> str:
     return name
 
 
+def _tuned_for_another(
+    algorithm: str, in_file: Mapping[str, Given], given: Mapping[str, Given]
+) -> list[str]:
+    """Keys of the method that the file sets for its own algorithm, with other defaults in ours.
+
+    A file is run with another algorithm by ``--set algorithm=...``; what it says of the algorithm
+    that it was written for, such as the weights of its losses, would not fit.
+    """
+    written = in_file["algorithm"].value if "algorithm" in in_file else algorithm
+    if not isinstance(written, str) or written not in algorithm_arguments():
+        return []
+    theirs, ours = keys_of(written).model_fields, keys_of(algorithm).model_fields
+    common = MethodKeys.model_fields.keys() & theirs.keys() & ours.keys()
+    differing = {key for key in common if theirs[key].default != ours[key].default}
+    return [key for key in given if key in differing and given[key].origin == FILE]
+
+
 def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
     """Values of every key of the algorithm: each in its range, and fit for one another."""
     model = keys_of(algorithm)
@@ -223,19 +242,17 @@ def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
 
 def _derived(values: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults that follow from other keys."""
-    from dnll_plugin.negatives import default_num_negatives, half_of_chance
+    from dnll_plugin.negatives import default_num_negatives
 
     derived: dict[str, Any] = {}
     if values["save_name"] is None:
         derived["save_name"] = f"{values['algorithm']}_{values['dataset']}"
     if values.get("num_negatives", 0) is None:
         derived["num_negatives"] = default_num_negatives(values["num_classes"])
-    if values.get("negative_threshold", 0) is None:
-        derived["negative_threshold"] = half_of_chance(values["num_classes"])
     return derived
 
 
-def _notes(algorithm: str, unread: Sequence[str]) -> tuple[str, ...]:
+def _notes(algorithm: str, unread: Sequence[str], tuned: Sequence[str]) -> tuple[str, ...]:
     nothing = sorted(UNREAD.intersection(unread))
     others = sorted(set(unread) - UNREAD)
     notes = []
@@ -243,6 +260,9 @@ def _notes(algorithm: str, unread: Sequence[str]) -> tuple[str, ...]:
         notes.append(f"{', '.join(nothing)}: accepted, but nothing reads it")
     if others:
         notes.append(f"{', '.join(others)}: accepted, but {algorithm} does not read it")
+    if tuned:
+        own = f"{algorithm} has its own defaults; --set changes them"
+        notes.append(f"{', '.join(tuned)}: set for the file's algorithm; {own}")
     return tuple(notes)
 
 

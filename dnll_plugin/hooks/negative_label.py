@@ -7,7 +7,11 @@ import torch.distributed
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
-from dnll_plugin.negatives import default_num_negatives, half_of_chance, negative_sampler
+from dnll_plugin.negatives import (
+    default_num_negatives,
+    full_precision_softmax,
+    negative_sampler,
+)
 
 
 class NegativeLabelHook(Hook):
@@ -21,32 +25,25 @@ class NegativeLabelHook(Hook):
         num_negatives: 1..K-1, or None for ``min(2, K - 1)``.
         sampling: A key of :data:`dnll_plugin.negatives.NEGATIVE_SAMPLERS`.
         seed: Seed of the draws.
-        threshold: Probability that ``below_threshold`` goes by; None for half of chance, 1 / 2K.
 
     Raises:
         ValueError: If ``num_negatives`` or ``sampling`` is out of range.
     """
 
     def __init__(
-        self,
-        num_classes: int,
-        num_negatives: int | None,
-        sampling: str,
-        seed: int,
-        threshold: float | None = None,
+        self, num_classes: int, num_negatives: int | None, sampling: str, seed: int
     ) -> None:
         super().__init__()
         if num_negatives is None:
             num_negatives = default_num_negatives(num_classes)
-        if threshold is None:
-            threshold = half_of_chance(num_classes)
         if not 1 <= num_negatives <= num_classes - 1:
             raise ValueError(
                 f"num_negatives must be between 1 and {num_classes - 1} with {num_classes} "
                 f"classes, got {num_negatives}"
             )
         self.num_negatives = num_negatives
-        self.sampler = negative_sampler(sampling, num_negatives, threshold)
+        self.sampling = sampling
+        self.sampler = negative_sampler(sampling, num_negatives)
         self.generator = torch.Generator().manual_seed(seed)
 
     @torch.no_grad()
@@ -63,7 +60,12 @@ class NegativeLabelHook(Hook):
         if self.generator.device.type != logits.device.type:
             self.generator = _moved(self.generator, logits.device)
         shard = (algorithm.rank, algorithm.world_size) if algorithm.distributed else (0, 1)
-        return self.sampler(logits.detach(), generator=self.generator, shard=shard)
+        batch = {"average": average_of_ranks(logits)} if self.needs_average(algorithm) else {}
+        return self.sampler(logits.detach(), generator=self.generator, shard=shard, **batch)
+
+    def needs_average(self, algorithm: Any) -> bool:
+        """Whether the choice goes by the batch's mean prediction, and other ranks have a part."""
+        return self.sampling == "below_average" and algorithm.distributed
 
     @torch.no_grad()
     def count_rows(self, algorithm: Any, rows: Tensor) -> Tensor:
@@ -92,6 +94,13 @@ class NegativeLabelHook(Hook):
         """Continues the draws of :meth:`state_dict` on ``device``."""
         self.generator = torch.Generator(device)
         self.generator.set_state(state["generator"].cpu())
+
+
+def average_of_ranks(logits: Tensor) -> Tensor:
+    """Mean probabilities (K,) of the rows of all ranks, of which each has as many (N, K)."""
+    average = full_precision_softmax(logits).mean(dim=0)
+    torch.distributed.all_reduce(average)
+    return average / torch.distributed.get_world_size()
 
 
 def _moved(generator: torch.Generator, device: torch.device) -> torch.Generator:

@@ -407,9 +407,20 @@ def test_negative_sources_are_those_of_the_algorithms():
 def test_an_algorithm_with_negatives_has_its_own_defaults_and_those_of_its_base(resolve):
     got, base = resolve(FIXMATCH, "algorithm=dnll_fixmatch"), resolve(FIXMATCH)
     assert got.values.keys() > base.values.keys()
-    assert (got.negative_weight, got.negative_rampup, got.negative_late_epoch) == (2, 0, None)
-    assert (got.negative_sampling, got.negative_threshold) == ("below_threshold", 0.05)
+    assert (got.negative_weight, got.negative_rampup, got.negative_late_epoch) == (1, 0, None)
+    assert (got.negative_sampling, got.negative_loss) == ("below_average", "together")
     assert (got.num_negatives, got.p_cutoff) == (2, base.p_cutoff)
+
+
+def test_a_file_of_another_algorithm_does_not_tune_ours(resolve):
+    config = {**DUAL, "negative_weight": 75, "stable_threshold": 0.7}
+    got = resolve(config, "algorithm=dnll_fixmatch")
+    assert got.negative_weight == 1
+    assert got.origins["negative_weight"] == "default"
+    (note,) = [note for note in got.notes if note.startswith("negative_weight: ")]
+    assert "dnll_fixmatch has its own defaults" in note
+    assert resolve(config, "algorithm=dnll_fixmatch", "negative_weight=3").negative_weight == 3
+    assert resolve(config, "algorithm=dnll_meanteacher").negative_weight == 75
 
 
 def test_namespace_has_everything_that_the_toolbox_reads(resolve):

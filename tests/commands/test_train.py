@@ -135,7 +135,7 @@ def test_finished_run_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("flexmatch", []),
         ("dnll_dual", ["channels_last=true"]),
         ("dnll_fixmatch", ["p_cutoff=0.2", "negative_late_epoch=null"]),
-        ("dnll_flexmatch", ["negative_sampling=below_threshold", "negative_threshold=0.1"]),
+        ("dnll_flexmatch", ["negative_sampling=least_likely", "negative_loss=each"]),
         ("dnll_fixmatch", ["negative_source=peer", "negative_late_epoch=null"]),
         ("lc_meanteacher", ["lb_views=2", "clustering_start=1", "lr_schedule=linear_to_zero"]),
         ("shrinkmatch", ["p_cutoff=0.2", "ema_p=0.5"]),

@@ -79,7 +79,7 @@ def test_an_algorithm_with_negatives_gets_the_published_keys_of_its_base(ask):
     ours, base = got.own["dnll_freematch"], got.own["freematch"]
     assert {key: ours[key] for key in base} == base
     assert ours["ent_loss_ratio"] == (0.001, "published config")
-    assert ours["negative_weight"] == (2, "default")
+    assert ours["negative_weight"] == (1, "default")
     assert ours["negative_late_epoch"] == (None, "default")
     assert got.own["dnll_meanteacher"][LOSS_WEIGHT] == (1, "default")
 
