@@ -101,9 +101,10 @@ def draw(rows: list[dict[str, Any]], picture: Path) -> None:
         for name in dict.fromkeys(row["algorithm"] for row in rows if row["axis"] == axis):
             own = [row for row in rows if row["axis"] == axis and row["algorithm"] == name]
             values, times = [r["value"] for r in own], [r["step_ms"] for r in own]
-            panel.loglog(values, times, "o-", label=name)
+            panel.semilogx(values, times, "o-", label=name)
             panel.set_xticks(values, [str(value) for value in values])
             panel.minorticks_off()
+        panel.set_ylim(bottom=0)
         panel.set_xlabel(axis)
         panel.set_ylabel("milliseconds a step")
         panel.grid(alpha=0.3)
