@@ -26,7 +26,7 @@ from dnll_plugin.commands.benchmark.timing import (
     timed,
 )
 
-RIVALS = {
+COMPARED = {
     "dnll_dual, mutual": "fixmatch",
     "dnll_dual, alternate": "fixmatch",
     "dnll_meanteacher": "meanteacher",
@@ -36,21 +36,22 @@ RIVALS = {
 WARMUP = 3
 
 
-def step_of(case: Case, folder: Path) -> Callable[[], None]:
-    """A training step of a case, always on the same batch."""
-    algorithm = prepare(case, folder).algorithm
+def step_of(case: Case, folder: Path) -> tuple[Callable[[], None], torch.device]:
+    """A training step of a case, always on the same batch, and where it runs."""
+    subject = prepare(case, folder)
+    algorithm = subject.algorithm
     stand_still(algorithm)
     algorithm.model.train()
     algorithm.call_hook("before_run")
     algorithm.epoch = 0
     batch = algorithm.process_batch(**next(endless(algorithm)))
-    return lambda: step(algorithm, batch)
+    return lambda: step(algorithm, batch), subject.device
 
 
 def measure(settings: tuple[str, ...], rounds: int) -> list[dict[str, Any]]:
     """Rows of the report: algorithm, rival, both in milliseconds, and their ratio."""
     every = {**OURS, **THEIRS}
-    names = list(dict.fromkeys([*RIVALS, *RIVALS.values()]))
+    names = list(dict.fromkeys([*COMPARED, *COMPARED.values()]))
     kept: dict[str, list[float]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
         steps = {
@@ -58,12 +59,12 @@ def measure(settings: tuple[str, ...], rounds: int) -> list[dict[str, Any]]:
             for name in names
         }
         for number in range(WARMUP + rounds):
-            for name, run in steps.items():
-                milliseconds = timed(run, torch.device("cpu"))
+            for name, (run, device) in steps.items():
+                milliseconds = timed(run, device)
                 if number >= WARMUP:
                     kept[name].append(milliseconds)
     timings, rows = Timings(kept), []
-    for name, rival in RIVALS.items():
+    for name, rival in COMPARED.items():
         ratio, spread = timings.ratio(name, rival)
         rows.append({"algorithm": name, "rival": rival, "ratio": ratio, "spread": spread})
         rows[-1] |= {"step_ms": timings.median(name), "rival_ms": timings.median(rival)}
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="key=value")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    settings = ("dataset=digits", "num_labels=20", "num_workers=0", "uratio=7", "device=cpu")
+    settings = ("dataset=digits", "num_labels=20", "num_workers=0", "uratio=7")
     settings += (f"net={options.net}", f"img_size={options.image_size}")
     settings += (f"batch_size={options.batch_size}", *options.set)
     rows = measure(settings, options.rounds)

@@ -86,7 +86,8 @@ def negatives_together(logits: Tensor, negatives: Tensor) -> Tensor:
 
     The loss of a set of candidates in learning from partial labels (Jin and Ghahramani, NIPS 2002).
     With one class left it is the cross-entropy with that class; unlike :func:`each_negative` it
-    weighs more the more classes are ruled out.
+    weighs more the more classes are ruled out. It has no epsilon, so no bound either; S must leave
+    a class.
 
     Returns:
         (N,), each >= 0; 0 where S is empty.

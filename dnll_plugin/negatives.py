@@ -10,6 +10,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+ROUNDING = 1e-5
+"""Relative margin below an average: where all rows agree, only rounding sets them apart from it."""
+
 Shard = tuple[int, int]
 """``(rank, world size)``. Rows are dealt to ranks in turn, as the toolbox's sampler does, and
 random classes are drawn for the rows of all ranks, so that any number of ranks draws the same."""
@@ -140,9 +143,9 @@ def below_average_negatives(
     probabilities = full_precision_softmax(logits)
     if average is None:
         average = probabilities.mean(dim=0)
-    times_average = probabilities / average.clamp(min=torch.finfo(average.dtype).tiny)
-    most = times_average.argmax(dim=1, keepdim=True)
-    return (times_average < 1).scatter(1, most, False)
+    tiny = torch.finfo(average.dtype).tiny
+    most = (probabilities / average.clamp(min=tiny)).argmax(dim=1, keepdim=True)
+    return (probabilities < average * (1 - ROUNDING)).scatter(1, most, False)
 
 
 NEGATIVE_SAMPLERS: dict[str, Callable[..., Tensor]] = {
@@ -163,7 +166,8 @@ def negative_sampler(sampling: str, num_negatives: int) -> Callable[..., Tensor]
     """Finds the sampler of a name, with the number that it goes by, if it does.
 
     Returns:
-        A function of ``logits``, ``generator`` and ``shard``.
+        A function of ``logits``, ``generator`` and ``shard``; that of ``below_average`` also takes
+        the ``average`` of all ranks.
 
     Raises:
         ValueError: If there is no such name.

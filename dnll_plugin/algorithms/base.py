@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
 from dnll_plugin.hooks.negative_label import NegativeLabelHook
+from dnll_plugin.losses import NEGATIVE_LOSSES
 from dnll_plugin.nets.pair import with_input_noise
 from dnll_plugin.schedules import (
     cosine_to_zero,
@@ -40,6 +41,11 @@ class LearnsNegatives(AlgorithmBase):
             raise ValueError(
                 f"negative_source of {args.algorithm} must be one of {', '.join(choices)}, "
                 f"got {args.negative_source!r}"
+            )
+        if args.negative_loss not in NEGATIVE_LOSSES:
+            raise ValueError(
+                f"negative_loss must be one of {', '.join(NEGATIVE_LOSSES)}, "
+                f"got {args.negative_loss!r}"
             )
         self.negative_source = choices[args.negative_source]
         super().__init__(args, net_builder, tb_log, logger)

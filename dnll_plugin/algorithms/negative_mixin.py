@@ -16,10 +16,11 @@ from dnll_plugin.losses import negative_label_loss
 class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
     """Adds negative labels to an algorithm of the toolbox that masks its consistency loss.
 
-    A row with mask m learns, with weight 1 - m and on its strong view, classes that the prediction
-    behind its pseudo-label rules out, or that of a second submodel (``negative_source: peer``). The
-    loss is a mean over all rows, as the masked one is: over the learning rows alone, as in
-    arXiv:2301.03976, the last few of a run, which are hard or strange, would weigh most.
+    A row with mask m learns, with weight 1 - m and on its strong view, which classes the prediction
+    behind its pseudo-label finds less likely than the batch does on average, or that of a second
+    submodel (``negative_source: peer``). The loss is a mean over all rows, as the masked one is:
+    over the learning rows alone, as in arXiv:2301.03976, the last few of a run, which are hard or
+    strange, would weigh most.
 
     With ``negative_weight: 0``, and no second submodel, this is the toolbox's algorithm, bit for
     bit.

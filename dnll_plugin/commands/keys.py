@@ -115,21 +115,26 @@ class MethodKeys(Keys):
         "mutual", description="both submodels learn at each iteration, or they take turns"
     )
     num_negatives: Whole | None = Field(
-        None, ge=1, description="classes drawn for an image, below num_classes; null: 2 (1 of 2)"
+        None,
+        ge=1,
+        description="classes drawn for an image, below num_classes; null: 2 (1 of 2); not with "
+        "below_average",
     )
     negative_sampling: Literal[
         "uniform", "without_replacement", "least_likely", "below_average"
     ] = Field(
         "uniform",
-        description="how they are drawn from the classes that are not predicted; below_average: "
-        "all that are less likely for the image than for the batch on average",
+        description="how they are drawn from the classes that are not predicted; or below_average: "
+        "every class, predicted or not, that is less likely for the image than for the batch on "
+        "average",
     )
     negative_loss: Literal["each", "together"] = Field(
         "each",
         description="the mean of -log(1 - p) over them, or -log of what they leave together",
     )
     negative_source: Literal["auto", "other", "student", "teacher", "self", "peer"] = Field(
-        "auto", description="whose prediction they differ from; auto: the algorithm's published one"
+        "auto",
+        description="whose prediction they are chosen by; auto: the algorithm's published one",
     )
     negative_weight: Number = Field(
         75.0, ge=0, description="weight of the negative labels; 0: none at any time"

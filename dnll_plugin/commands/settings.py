@@ -40,7 +40,8 @@ class Settings:
     Attributes:
         values: each key that the run reads; the types are those of the key tables.
         origins: of each key: ``default``, ``file``, ``command line`` or ``data``.
-        notes: one line each, about keys that were accepted although the run does not read them.
+        notes: one line each, about keys of the file that were accepted although the run does not
+            read them, or takes its algorithm's own values.
         places: of each key that was given: file and line, or the option; for messages.
     """
 
@@ -208,8 +209,8 @@ def _tuned_for_another(
 ) -> list[str]:
     """Keys of the method that the file sets for its own algorithm, with other defaults in ours.
 
-    A file is run with another algorithm by ``--set algorithm=...``; what it says of the algorithm
-    that it was written for, such as the weights of its losses, would not fit.
+    A file is run with another algorithm by ``--set algorithm=...``; the weight of a loss that one
+    algorithm wants would not fit another. Keys with the same default in both are common to both.
     """
     written = in_file["algorithm"].value if "algorithm" in in_file else algorithm
     if not isinstance(written, str) or written not in algorithm_arguments():

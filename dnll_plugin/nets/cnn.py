@@ -130,11 +130,15 @@ class CNN13(HeadedCNN):
     def __init__(self, num_classes: int, input_noise: float = 0.0, heads: int = 2) -> None:
         stages = [
             nn.Sequential(
-                *(ConvBlock(3, 128), ConvBlock(128, 128), ConvBlock(128, 128, halve=True)),
+                ConvBlock(3, 128),
+                ConvBlock(128, 128),
+                ConvBlock(128, 128, halve=True),
                 nn.Dropout(0.5),
             ),
             nn.Sequential(
-                *(ConvBlock(128, 256), ConvBlock(256, 256), ConvBlock(256, 256, halve=True)),
+                ConvBlock(128, 256),
+                ConvBlock(256, 256),
+                ConvBlock(256, 256, halve=True),
                 nn.Dropout(0.5),
             ),
             nn.Sequential(

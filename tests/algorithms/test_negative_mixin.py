@@ -66,16 +66,21 @@ def test_what_the_mask_leaves_of_a_row_learns_negatives(build: Any, steps: Any, 
     )
 
 
-def test_the_loss_is_that_of_the_masked_rows_strong_view(build: Any) -> None:
+@pytest.mark.parametrize("kind", ["each", "together"])
+def test_the_loss_is_that_of_the_masked_rows_strong_view(build: Any, kind: str) -> None:
     """Worked by hand: which logits, which prediction, which weights."""
-    algorithm = build("dnll_fixmatch")
-    weak = torch.tensor([[0.9, 0.06, 0.04], [0.5, 0.4, 0.1], [0.75, 0.15, 0.1]])
-    strong, mask = torch.randn(3, 3, requires_grad=True), torch.tensor([1.0, 0.0, 0.5])
+    algorithm = build("dnll_fixmatch", f"negative_loss={kind}")
+    # on average 0.73, 0.12, 0.06 and 0.09
+    weak = torch.tensor([[0.9, 0.05, 0.03, 0.02], [0.5, 0.3, 0.1, 0.1], [0.78, 0.02, 0.05, 0.15]])
+    strong, mask = torch.randn(3, 4, requires_grad=True), torch.tensor([1.0, 0.0, 0.5])
     algorithm.call_hook("masking", "MaskingHook", logits_x_ulb=weak, softmax_x_ulb=False)
     algorithm.consistency_loss(strong, weak.argmax(dim=1), "ce", mask=mask)
     p = strong.softmax(dim=1)
-    second = -torch.log(1 - p[1, 0])  # the batch gives 0.72, 0.20 and 0.08 on average
-    third = -torch.log(1 - p[2, 1])
+    second = -torch.log(1 - p[1, 0])
+    third = {
+        "each": -torch.log(1 - p[2, 1:3]).mean(),
+        "together": -torch.log(1 - p[2, 1:3].sum()),
+    }[kind]
     expected = (second + 0.5 * third) / 3
     loss, _ = algorithm.learnt
     torch.testing.assert_close(loss, algorithm.negative_weight() * expected)

@@ -31,6 +31,7 @@ RUNS = {
     "teacher": ["algorithm=dnll_meanteacher", "net=tiny"],
     "fixmatch": ["algorithm=fixmatch", "net=tiny", "p_cutoff=0.15"],
     "flexmatch": ["algorithm=dnll_flexmatch", "net=tiny", "p_cutoff=0.15"],
+    "negatives": ["algorithm=dnll_fixmatch", "net=tiny", "p_cutoff=0.95"],
 }
 WITH_ALL = ["net=cnn3", "algorithm=dnll_dual"]
 """A net with batch norm, dropout and input noise."""

@@ -123,7 +123,7 @@ def prepare(case: Case, folder: Path) -> Subject:
 
     settings = settings_module.resolve(case.config, [*case.overrides, *MEASURED])
     device = devices.choose(settings["device"])
-    nowhere = Console(file=StringIO())
+    nowhere = Console(file=StringIO(), force_terminal=False)
     with run_logger(None, nowhere) as logger, redirect_stdout(ToolboxLog(logger)) as log:
         algorithm = build_algorithm(settings.namespace(), device, folder, log)
     progress = ProgressHook(nowhere, logger)
