@@ -19,7 +19,7 @@ EPSILON = 1e-6
 
 
 class Heads(NamedTuple):
-    """Logits (N, K) of a net's two heads; a net with one head has it twice."""
+    """Logits (N, K) of a net's two heads; a net with one head has it, the same tensor, twice."""
 
     class_logits: Tensor
     cons_logits: Tensor
@@ -31,11 +31,13 @@ class Heads(NamedTuple):
 
     def rows(self, start: int, stop: int | None = None) -> "Heads":
         """The heads of the rows ``start`` to ``stop``."""
-        return Heads(self.class_logits[start:stop], self.cons_logits[start:stop])
+        own = self.class_logits[start:stop]
+        return Heads(own, own if self.is_one else self.cons_logits[start:stop])
 
-    def detach(self) -> "Heads":
-        """The same numbers without gradient."""
-        return Heads(self.class_logits.detach(), self.cons_logits.detach())
+    @property
+    def is_one(self) -> bool:
+        """Whether the net has one head."""
+        return self.cons_logits is self.class_logits
 
 
 def negative_label_loss(
@@ -138,6 +140,8 @@ def head_distance(heads: Heads) -> Tensor:
         (N,); zeros for a net with one head.
     """
     full = torch.promote_types(heads.class_logits.dtype, torch.float32)
+    if heads.is_one:
+        return torch.zeros(len(heads.class_logits), dtype=full, device=heads.class_logits.device)
     return (heads.class_logits.to(full) - heads.cons_logits.to(full)).square().mean(dim=1)
 
 
