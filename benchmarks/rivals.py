@@ -18,13 +18,7 @@ import torch
 
 import dnll_plugin  # noqa: F401  (registers with the toolbox)
 from dnll_plugin.commands.benchmark.cases import OURS, THEIRS, Case, prepare
-from dnll_plugin.commands.benchmark.timing import (
-    Timings,
-    endless,
-    stand_still,
-    step,
-    timed,
-)
+from dnll_plugin.commands.benchmark.timing import Timings, begin, step, timed
 
 COMPARED = {
     "dnll_dual, mutual": "fixmatch",
@@ -40,11 +34,7 @@ def step_of(case: Case, folder: Path) -> tuple[Callable[[], None], torch.device]
     """A training step of a case, always on the same batch, and where it runs."""
     subject = prepare(case, folder)
     algorithm = subject.algorithm
-    stand_still(algorithm)
-    algorithm.model.train()
-    algorithm.call_hook("before_run")
-    algorithm.epoch = 0
-    batch = algorithm.process_batch(**next(endless(algorithm)))
+    batch = algorithm.process_batch(**next(begin(algorithm)))
     return lambda: step(algorithm, batch), subject.device
 
 

@@ -38,19 +38,14 @@ class Timings:
 def measure(algorithm: Any, rounds: int, warmup: int) -> Timings:
     """Times the stages of an algorithm's iteration.
 
-    The learning rate is 0, so that a sum for a loss leaves the weights alone; no time depends on
-    it. The iteration's number stays, so that no step is one that is logged or evaluated.
+    The iteration's number stays, so that no step is one that is logged or evaluated.
 
     Args:
         algorithm: As ``dnll train`` builds it, not yet run.
         rounds: Rounds to keep, at least 2; each runs every stage once.
         warmup: Rounds before them that are not kept.
     """
-    stand_still(algorithm)
-    algorithm.model.train()
-    algorithm.call_hook("before_run")
-    algorithm.epoch = 0
-    batches = endless(algorithm)
+    batches = begin(algorithm)
     batch = algorithm.process_batch(**next(batches))
     with recorded(nets_of(algorithm)) as passes:
         step(algorithm, batch)
@@ -68,6 +63,22 @@ def measure(algorithm: Any, rounds: int, warmup: int) -> Timings:
             if number >= warmup:
                 kept[stage].append(milliseconds)
     return Timings(kept, device_calls(stages["step"], device))
+
+
+def begin(algorithm: Any) -> Iterator[dict[str, Any]]:
+    """Begins a run whose steps are to be timed; gives its batches, without end.
+
+    The learning rate is 0, so that a sum for a loss leaves the weights alone; no time depends on
+    it.
+
+    Args:
+        algorithm: As ``dnll train`` builds it, not yet run.
+    """
+    stand_still(algorithm)
+    algorithm.model.train()
+    algorithm.call_hook("before_run")
+    algorithm.epoch = 0
+    return endless(algorithm)
 
 
 def stand_still(algorithm: Any) -> None:
