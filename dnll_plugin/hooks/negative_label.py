@@ -8,6 +8,7 @@ from semilearn.core.hooks import Hook
 from torch import Tensor
 
 from dnll_plugin.negatives import (
+    below_average_negatives,
     default_num_negatives,
     full_precision_softmax,
     negative_sampler,
@@ -42,7 +43,6 @@ class NegativeLabelHook(Hook):
                 f"classes, got {num_negatives}"
             )
         self.num_negatives = num_negatives
-        self.sampling = sampling
         self.sampler = negative_sampler(sampling, num_negatives)
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -60,12 +60,10 @@ class NegativeLabelHook(Hook):
         if self.generator.device.type != logits.device.type:
             self.generator = _moved(self.generator, logits.device)
         shard = (algorithm.rank, algorithm.world_size) if algorithm.distributed else (0, 1)
-        batch = {"average": average_of_ranks(logits)} if self.needs_average(algorithm) else {}
-        return self.sampler(logits.detach(), generator=self.generator, shard=shard, **batch)
-
-    def needs_average(self, algorithm: Any) -> bool:
-        """Whether the choice goes by the batch's mean prediction, and other ranks have a part."""
-        return self.sampling == "below_average" and algorithm.distributed
+        shared = {}
+        if algorithm.distributed and self.sampler is below_average_negatives:
+            shared["average"] = average_of_ranks(logits)
+        return self.sampler(logits.detach(), generator=self.generator, shard=shard, **shared)
 
     @torch.no_grad()
     def count_rows(self, algorithm: Any, rows: Tensor) -> Tensor:
