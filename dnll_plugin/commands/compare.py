@@ -15,7 +15,8 @@ from dnll_plugin.commands import signals
 from dnll_plugin.commands.comparison import report
 from dnll_plugin.commands.comparison.planning import Plan, Request, plan_in_child
 from dnll_plugin.commands.comparison.progress import Display
-from dnll_plugin.commands.comparison.running import Failure, locked, run_all
+from dnll_plugin.commands.comparison.running import Failure, run_all
+from dnll_plugin.commands.locks import locked
 from dnll_plugin.commands.options import add_set
 from dnll_plugin.errors import InputError
 
@@ -59,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
     check_options(algorithms, seeds, options.jobs)
     out = Path(options.out or f"saved_models/compare_{Path(options.c).stem}")
     console = Console()
-    with locked(out) as lock, signals.noted() as interruption:
+    lock = locked(out, "a comparison", "--out", with_children=True)
+    with lock as descriptor, signals.noted() as interruption:
         console.print(f"checking the settings of {len(algorithms) * len(seeds)} runs")
         plan = plan_in_child(
             Request(
@@ -74,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         unfinished = [run for run in plan.runs if not run.folder.is_finished()]
         with Display(plan.runs, console) as display:
             failures = run_all(
-                unfinished, options.jobs, out / "logs", display, interruption, lock=lock
+                unfinished, options.jobs, out / "logs", display, interruption, lock=descriptor
             )
         number = interruption()
         if number is not None:

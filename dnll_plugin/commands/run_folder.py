@@ -1,8 +1,11 @@
 """The folder of one run: what is in it, and whose it is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dnll_plugin.commands.locks import locked
 from dnll_plugin.errors import InputError
 
 
@@ -47,23 +50,18 @@ class RunFolder:
         files = (self.config, self.metrics, self.result, self.path / checkpoint.LATEST)
         return any(file.exists() for file in files)
 
-    def claim(self, resume: bool) -> None:
-        """Makes the folder, for a new run or for one to go on with.
+    @contextmanager
+    def claimed(self, resume: bool) -> Iterator[None]:
+        """Makes the folder, for a new run or for one to go on with, and keeps others out of it.
 
         Raises:
-            InputError: If it holds a run and ``resume`` is not asked for, or cannot be written.
+            InputError: If it holds a run and ``resume`` is not asked for, if a run is going on
+                there, or if it cannot be written.
         """
         if self.holds_run() and not resume:
             raise InputError(
                 f"{self.path}: holds a run already; go on with it by --resume, or give another "
                 "--save_name"
             )
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / ".writable"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be written ({error.strerror}); give another --save_dir"
-            ) from error
+        with locked(self.path, "a run", "--save_dir or --save_name"):
+            yield

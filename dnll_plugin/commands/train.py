@@ -3,7 +3,7 @@
 import argparse
 import logging
 import sys
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +43,12 @@ def run(options: argparse.Namespace) -> int:
     from dnll_plugin.toolbox.processes import joined
 
     logging.captureWarnings(True)
-    with joined() as ranks:
+    with joined() as ranks, ExitStack() as held:
         settings = ranks.together(lambda: settings_of(options))
         folder = RunFolder(Path(settings["save_dir"]) / settings["save_name"])
         # this stdout, also while the toolbox's prints are redirected
         console = Console(file=sys.stdout, quiet=not ranks.is_first)
-        if not ranks.once(lambda: claim(folder, settings, options.resume)):
+        if not ranks.once(lambda: claim(folder, settings, options.resume, held)):
             console.print(f"{folder.path}: this run is finished; see {folder.result.name}")
             return 0
         log = run_logger(folder.log if ranks.is_first else None, console)
@@ -70,11 +70,16 @@ def settings_of(options: argparse.Namespace) -> settings_module.Settings:
     )
 
 
-def claim(folder: RunFolder, settings: settings_module.Settings, resume: bool) -> bool:
-    """Makes the run folder, or checks that the run in it may go on; False if it is finished."""
+def claim(
+    folder: RunFolder, settings: settings_module.Settings, resume: bool, held: ExitStack
+) -> bool:
+    """Makes the run folder, or checks that the run in it may go on; False if it is finished.
+
+    Others are kept out of the folder until ``held`` is closed.
+    """
     if resume and folder.is_finished():
         return False
-    folder.claim(resume)
+    held.enter_context(folder.claimed(resume))
     if folder.config.exists():
         check_same_settings(settings, folder.config)
     return True

@@ -36,7 +36,7 @@ def test_the_baseline_is_the_one_asked_for_or_the_first_of_the_toolbox(asked, al
         (["--seeds", "-1"], "--seeds: must not be negative"),
         (["--jobs", "0"], "--jobs: must be at least 1"),
         (["--baseline", "fixmatch"], "--baseline: 'fixmatch' is none of --algorithms"),
-        (["--out", "/dev/null/x"], "--out /dev/null/x: cannot be written"),
+        (["--out", "/dev/null/x"], "/dev/null/x: cannot be written"),
     ],
 )
 def test_wrong_options_are_one_line(capsys, tmp_path, options, message):

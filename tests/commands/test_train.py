@@ -282,7 +282,9 @@ def test_bad_numbers_name_the_step_and_the_last_good_checkpoint(
     assert error.count("\n") == 1
 
 
-def test_sigterm_saves_and_resume_goes_on(tmp_path: Path) -> None:
+def test_a_second_one_is_refused_and_sigterm_saves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     changes = ["num_train_iter=2000", "epoch=1000", "num_eval_iter=1000", "num_log_iter=1"]
     changes += ["num_workers=1"]
     command = [
@@ -296,8 +298,10 @@ def test_sigterm_saves_and_resume_goes_on(tmp_path: Path) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("step"):
-                os.killpg(process.pid, signal.SIGTERM)  # as SLURM: to its loaders too
                 break
+        assert train(tmp_path, *changes, resume=True) == 2
+        assert "a run is still going on there" in capsys.readouterr().err
+        os.killpg(process.pid, signal.SIGTERM)  # as SLURM: to its loaders too
         process.stdout.read()
     assert process.returncode == 143
     state = torch.load(tmp_path / "run/latest_model.pth", weights_only=True)

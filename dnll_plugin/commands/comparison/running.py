@@ -1,21 +1,18 @@
 """Runs the runs of a comparison, each in a process of its own, a few at a time."""
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 from dnll_plugin.commands.comparison.planning import Run
 from dnll_plugin.commands.signals import Interruption
-from dnll_plugin.errors import InputError
 
 SECONDS_BETWEEN_LOOKS = 0.2
 """How often the runs are looked after: costs nothing, and no run waits longer to be started."""
@@ -144,37 +141,6 @@ def last_lines(log: Path, number: int = 5) -> tuple[str, ...]:
         file.seek(max(0, log.stat().st_size - 2**14))
         text = file.read().decode("utf-8", errors="replace")
     return tuple([line.rstrip() for line in text.splitlines() if line.strip()][-number:])
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[int]:
-    """Keeps a second comparison out of a folder.
-
-    The runs hold the lock too, so that it also tells of those whose comparison was killed.
-
-    Yields:
-        The file descriptor that holds the lock.
-
-    Raises:
-        InputError: the folder cannot be written, or is in use.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(f"--out {folder}: cannot be written ({error.strerror})") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise InputError(
-            f"--out {folder}: runs of another dnll compare are still going on there; wait for "
-            "them or give another --out"
-        ) from None
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _start(

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -13,10 +12,8 @@ from dnll_plugin.commands.comparison.running import (
     command_of,
     failure_of,
     last_lines,
-    locked,
     run_all,
 )
-from dnll_plugin.errors import InputError
 
 WRITE_RESULT = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); p.parent.mkdir(parents=True); "
 FINISH = WRITE_RESULT + "p.write_text('{}')"
@@ -156,20 +153,3 @@ def test_cores_are_shared_unless_the_user_says_how(monkeypatch):
 
 def test_a_run_is_started_by_this_python(make_run):
     assert command_of(make_run())[:4] == [sys.executable, "-m", "dnll_plugin", "train"]
-
-
-def test_a_folder_is_for_one_comparison_at_a_time(tmp_path):
-    with locked(tmp_path / "out"), pytest.raises(InputError, match="still going on"):  # noqa: SIM117
-        with locked(tmp_path / "out"):
-            pass
-    with locked(tmp_path / "out"):
-        pass
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
-    (tmp_path / "file").touch()
-    with (
-        pytest.raises(InputError, match=r"--out .*file/out: cannot be written"),
-        locked(Path(tmp_path / "file" / "out")),
-    ):
-        pass
