@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
@@ -32,10 +33,28 @@ class ConvBlock(nn.Sequential):
             OrderedDict(
                 conv=weight_norm(conv),
                 norm=nn.BatchNorm2d(out_channels),
-                pool=nn.MaxPool2d(2) if halve else nn.Identity(),
+                pool=Halving() if halve else nn.Identity(),
                 act=nn.LeakyReLU(0.1),
             )
         )
+
+
+class Halving(nn.MaxPool2d):
+    """The maximum of each 2x2 positions: ``nn.MaxPool2d(2)``, to the same numbers.
+
+    Where the maxima lie matters to backward only, but torch's kernel for the CPU writes it down
+    always. Without gradient two maxima of every other row and column take a tenth of its time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(kernel_size=2)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or input.device.type != "cpu":
+            return super().forward(input)
+        height, width = (size // 2 * 2 for size in input.shape[-2:])
+        rows = torch.maximum(input[..., 0:height:2, :], input[..., 1:height:2, :])
+        return torch.maximum(rows[..., 0:width:2], rows[..., 1:width:2])
 
 
 class HeadedCNN(nn.Module):

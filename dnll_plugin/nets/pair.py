@@ -159,5 +159,7 @@ def _add_noise(net: Net, args: tuple[Any, ...]) -> tuple[Any, ...]:
     # Features, which `only_fc` brings, have two dimensions: they are left alone.
     x, *rest = args
     if net.training and net.input_noise and isinstance(x, Tensor) and x.ndim == 4:
-        x = x + net.input_noise * torch.randn_like(x)
+        # drawn row by row in any memory layout: on a CPU ten times as fast as in channels_last
+        noise = torch.randn_like(x, memory_format=torch.contiguous_format)
+        x = x + net.input_noise * noise
     return (x, *rest)

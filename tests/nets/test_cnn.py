@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.nets.cnn import ConvBlock, cnn3, cnn13
+from dnll_plugin.nets.cnn import ConvBlock, Halving, cnn3, cnn13
 
 SIZES = {cnn3: (28, 32, 8), cnn13: (32, 28, 12)}
 CASES = [(builder, size) for builder, sizes in SIZES.items() for size in sizes]
@@ -66,6 +66,21 @@ def test_smallest_image_and_below(builder):
     too_small = net.min_size - 1
     with pytest.raises(InputError, match=f"img_size.*at least {net.min_size}.*{too_small}"):
         net(torch.randn(2, 3, too_small, too_small))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 4), (6, 5), (2, 3)])
+def test_halving_takes_the_same_maxima_without_gradient(height, width, dtype, layout):
+    x = torch.randn(3, 4, height, width, dtype=dtype).to(memory_format=layout)
+    x[0, 0, 0, 1] = float("nan")
+    expected = F.max_pool2d(x, 2)
+    with torch.no_grad():
+        got = Halving()(x)
+    assert torch.equal(got.nan_to_num(), expected.nan_to_num())
+    assert got[0, 0, 0, 0].isnan()
+    assert got.is_contiguous(memory_format=layout)
+    assert torch.equal(Halving()(x).nan_to_num(), expected.nan_to_num())
 
 
 def noise_of(net, x):

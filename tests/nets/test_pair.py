@@ -200,6 +200,17 @@ def test_noise_is_for_images_in_training_only():
     assert image.count_nonzero() == 0
 
 
+def test_noise_does_not_depend_on_the_memory_layout():
+    net = with_input_noise(echo, std=0.3)(num_classes=4).train()
+    noise = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        image = torch.zeros(2, 3, 8, 6).to(memory_format=layout)
+        torch.manual_seed(0)
+        noise.append(net(image))
+        assert noise[-1].is_contiguous(memory_format=layout)
+    assert torch.equal(*noise)
+
+
 def test_noise_replaces_the_nets_own():
     net = with_input_noise(cnn3, std=0.0)(num_classes=4)
     seen = []
