@@ -57,6 +57,23 @@ class Halving(nn.MaxPool2d):
         return torch.maximum(rows[..., 0:width:2], rows[..., 1:width:2])
 
 
+class HalfDropout(nn.Dropout):
+    """Drops each value with probability one half: ``nn.Dropout(0.5)``.
+
+    On a CPU other than Intel's torch compares a random number of double precision with 0.5 for each
+    value. A random bit takes a quarter of the time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(p=0.5)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or input.device.type != "cpu":
+            return super().forward(input)
+        bits = torch.randint_like(input, 2, memory_format=torch.contiguous_format)
+        return input * bits.mul_(2)
+
+
 class HeadedCNN(nn.Module):
     """Stages of convolutions, an average over positions, and two linear heads, or one.
 
@@ -152,13 +169,13 @@ class CNN13(HeadedCNN):
                 ConvBlock(3, 128),
                 ConvBlock(128, 128),
                 ConvBlock(128, 128, halve=True),
-                nn.Dropout(0.5),
+                HalfDropout(),
             ),
             nn.Sequential(
                 ConvBlock(128, 256),
                 ConvBlock(256, 256),
                 ConvBlock(256, 256, halve=True),
-                nn.Dropout(0.5),
+                HalfDropout(),
             ),
             nn.Sequential(
                 ConvBlock(256, 512, padding=0),
@@ -183,7 +200,7 @@ class CNN3(HeadedCNN):
     def __init__(self, num_classes: int, input_noise: float = 0.15, heads: int = 2) -> None:
         stages = [
             nn.Sequential(ConvBlock(3, 16, halve=True)),
-            nn.Sequential(ConvBlock(16, 32, halve=True), nn.Dropout(0.5)),
+            nn.Sequential(ConvBlock(16, 32, halve=True), HalfDropout()),
             nn.Sequential(ConvBlock(32, 32)),
         ]
         super().__init__(stages, 32, num_classes, input_noise, heads)

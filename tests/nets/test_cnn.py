@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.nets.cnn import ConvBlock, Halving, cnn3, cnn13
+from dnll_plugin.nets.cnn import ConvBlock, HalfDropout, Halving, cnn3, cnn13
 
 SIZES = {cnn3: (28, 32, 8), cnn13: (32, 28, 12)}
 CASES = [(builder, size) for builder, sizes in SIZES.items() for size in sizes]
@@ -81,6 +81,27 @@ def test_halving_takes_the_same_maxima_without_gradient(height, width, dtype, la
     assert got[0, 0, 0, 0].isnan()
     assert got.is_contiguous(memory_format=layout)
     assert torch.equal(Halving()(x).nan_to_num(), expected.nan_to_num())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_half_dropout_drops_half_in_training_only(dtype):
+    dropout, x = HalfDropout(), torch.rand(100, 4, 8, 8, dtype=dtype).add_(1).requires_grad_()
+    out = dropout.train()(x)
+    kept = out != 0
+    assert kept.float().mean().item() == pytest.approx(0.5, abs=0.01)
+    assert torch.equal(out[kept], 2 * x[kept])
+    out.sum().backward()
+    assert torch.equal(x.grad, 2 * kept.to(dtype))
+    assert dropout.eval()(x) is x
+
+
+def test_half_dropout_does_not_depend_on_the_memory_layout():
+    dropout, x, dropped = HalfDropout().train(), torch.rand(2, 4, 6, 8), []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(0)
+        dropped.append(dropout(x.to(memory_format=layout)))
+        assert dropped[-1].is_contiguous(memory_format=layout)
+    assert torch.equal(*dropped)
 
 
 def noise_of(net, x):
