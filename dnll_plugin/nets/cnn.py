@@ -61,7 +61,7 @@ class HalfDropout(nn.Dropout):
     """Drops each value with probability one half: ``nn.Dropout(0.5)``.
 
     On a CPU other than Intel's torch compares a random number of double precision with 0.5 for each
-    value. A random bit takes a quarter of the time.
+    value. With random bits the layer takes less than half the time.
     """
 
     def __init__(self) -> None:
