@@ -29,10 +29,14 @@ class Heads(NamedTuple):
         """Takes the heads out of what a net returns: ``logits`` and, if there, ``logits_cons``."""
         return cls(output["logits"], output.get("logits_cons", output["logits"]))
 
-    def rows(self, start: int, stop: int | None = None) -> "Heads":
-        """The heads of the rows ``start`` to ``stop``."""
-        own = self.class_logits[start:stop]
-        return Heads(own, own if self.is_one else self.cons_logits[start:stop])
+    def split(self, count: int) -> tuple["Heads", "Heads"]:
+        """The heads of the first ``count`` rows and those of the others."""
+        sizes = [count, len(self.class_logits) - count]
+        first, others = self.class_logits.split(sizes)
+        if self.is_one:
+            return Heads(first, first), Heads(others, others)
+        first_cons, others_cons = self.cons_logits.split(sizes)
+        return Heads(first, first_cons), Heads(others, others_cons)
 
     @property
     def is_one(self) -> bool:
@@ -122,8 +126,9 @@ def consistency(logits: Tensor, target_logits: Tensor, kind: str = "mse") -> Ten
         ValueError: If ``kind`` is neither.
     """
     if kind == "mse":
-        difference = full_precision_softmax(logits) - full_precision_softmax(target_logits)
-        return difference.square().mean(dim=1)
+        return _squared_distance(
+            full_precision_softmax(logits), full_precision_softmax(target_logits)
+        )
     if kind == "kl":
         target = full_precision_softmax(target_logits)
         log_ratio = _full_precision_log_softmax(target_logits) - _full_precision_log_softmax(logits)
@@ -142,7 +147,7 @@ def head_distance(heads: Heads) -> Tensor:
     full = torch.promote_types(heads.class_logits.dtype, torch.float32)
     if heads.is_one:
         return torch.zeros(len(heads.class_logits), dtype=full, device=heads.class_logits.device)
-    return (heads.class_logits.to(full) - heads.cons_logits.to(full)).square().mean(dim=1)
+    return _squared_distance(heads.class_logits.to(full), heads.cons_logits.to(full))
 
 
 def dual_losses(
@@ -178,11 +183,12 @@ def dual_losses(
         0-dim tensors ``sup``, ``consistency``, ``stabilization``, ``negative``, ``logit_distance``.
     """
     batch = len(labels) + len(unlabeled.cons_logits)
-    both = torch.cat((labeled.cons_logits, unlabeled.cons_logits))
-    consistent = both[batch - len(other_view) :]
+    consistent = unlabeled.cons_logits
+    if len(other_view) == batch:
+        consistent = torch.cat((labeled.cons_logits, consistent))
     pull = consistency(unlabeled.cons_logits, pull_target, kind) * ~learns_negatives
     return {
-        "sup": _cross_entropy(labeled.class_logits, labels).sum() / batch,
+        "sup": _summed_cross_entropy(labeled.class_logits, labels) / batch,
         "consistency": consistency(consistent, other_view, kind).sum() / batch,
         "stabilization": pull.sum() / batch,
         "negative": negative_label_loss(
@@ -217,16 +223,20 @@ def meanteacher_losses(
     """
     batch = len(labels) + len(unlabeled.cons_logits)
     return {
-        "sup": _cross_entropy(labeled.class_logits, labels).sum() / batch,
+        "sup": _summed_cross_entropy(labeled.class_logits, labels) / batch,
         "consistency": consistency(unlabeled.cons_logits, teacher, kind).mean(),
         "negative": negative_label_loss(unlabeled.cons_logits, negatives, kind=negative_loss),
         "logit_distance": (head_distance(labeled).sum() + head_distance(unlabeled).sum()) / batch,
     }
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of each row, (N,)."""
-    return F.nll_loss(_full_precision_log_softmax(logits), labels, reduction="none")
+def _summed_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.nll_loss(_full_precision_log_softmax(logits), labels, reduction="sum")
+
+
+def _squared_distance(one: Tensor, other: Tensor) -> Tensor:
+    """Sum over classes of the squared difference of (N, K), / K: (N,)."""
+    return F.mse_loss(one, other, reduction="none").mean(dim=1)
 
 
 def _full_precision_log_softmax(logits: Tensor) -> Tensor:

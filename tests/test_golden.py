@@ -69,7 +69,8 @@ def heads(golden: dict[str, Any], side: str) -> Heads:
 
 def labeled_first(heads: Heads, num_unlabeled: int) -> tuple[Heads, Heads]:
     """The labeled and the unlabeled rows of golden rows, which have the unlabeled ones first."""
-    return heads.rows(num_unlabeled), heads.rows(0, num_unlabeled)
+    unlabeled, labeled = heads.split(num_unlabeled)
+    return labeled, unlabeled
 
 
 def scatter_rows(rows: Tensor, values: Tensor, length: int) -> Tensor:

@@ -260,6 +260,8 @@ def _arguments(keys: dict[str, tuple[type, Any]], defaults: dict[str, Any]) -> l
 
 def weighted_sum(terms: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
     """Sum of the terms, each times its weight; a term of weight 0 takes no part in backward."""
-    return torch.stack(
-        [weights[name] * term for name, term in terms.items() if weights[name]]
-    ).sum()
+    first, *others = (name for name in terms if weights[name])
+    total = terms[first] * weights[first]
+    for name in others:
+        total = torch.add(total, terms[name], alpha=weights[name])
+    return total

@@ -1,6 +1,7 @@
 """DNLL-Dual: two submodels that tell each other which classes an image does not belong to."""
 
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any
 
 import torch
@@ -97,8 +98,9 @@ class DNLLDual(LabeledViews, DNLLBase):
                 for side in learners
             }
             weights = self.weights()
-            losses = torch.stack([weighted_sum(terms[side], weights) for side in learners])
-            total_loss = losses.sum()
+            total_loss = reduce(
+                torch.add, (weighted_sum(terms[side], weights) for side in learners)
+            )
 
         out_dict = self.process_out_dict(loss=total_loss)
         log_dict = self.process_log_dict(
@@ -167,11 +169,10 @@ class DNLLDual(LabeledViews, DNLLBase):
                 {side: Heads.of(output) for side, output in unlabeled.items()},
             )
         outputs = self.model({side: torch.cat((x_lb[side], x_ulb[side])) for side in x_lb})
-        heads = {side: Heads.of(output) for side, output in outputs.items()}
-        return (
-            {side: both.rows(0, len(x_lb[side])) for side, both in heads.items()},
-            {side: both.rows(len(x_lb[side])) for side, both in heads.items()},
-        )
+        labeled, unlabeled = {}, {}
+        for side, output in outputs.items():
+            labeled[side], unlabeled[side] = Heads.of(output).split(len(x_lb[side]))
+        return labeled, unlabeled
 
     @torch.no_grad()
     def predict(self, side: str, x: Tensor) -> Heads:

@@ -89,5 +89,4 @@ class DNLLMeanTeacher(TeacherMixin, DNLLBase):
         """The student's passes with gradient; both kinds of rows in one pass with ``use_cat``."""
         if not self.use_cat:
             return Heads.of(self.model(x_lb)), Heads.of(self.model(x_ulb))
-        heads = Heads.of(self.model(torch.cat((x_lb, x_ulb))))
-        return heads.rows(0, len(x_lb)), heads.rows(len(x_lb))
+        return Heads.of(self.model(torch.cat((x_lb, x_ulb)))).split(len(x_lb))
