@@ -103,10 +103,6 @@ class RunKeys(Keys):
         description="average the weights, and keep FlexMatch's counts, with the same numbers as "
         "the toolbox's hooks in less time",
     )
-    fused_optimizer: Flag = Field(
-        False,
-        description="let the optimizer update all weights in one call: faster, rounds differently",
-    )
 
 
 class MethodKeys(Keys):

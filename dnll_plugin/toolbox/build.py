@@ -75,8 +75,6 @@ def build_algorithm(
             raise
         raise not_loaded(args.dataset, args.data_dir, error) from error
     algorithm.scheduler = scheduler_of(args, algorithm.optimizer, algorithm.scheduler)
-    if args.fused_optimizer:
-        fuse(algorithm.optimizer)
     algorithm.model = algorithm.model.to(device)
     algorithm.ema_model = algorithm.ema_model.to(device)
     if args.channels_last:
@@ -141,12 +139,6 @@ def seed_everything(seed: int) -> None:
 def seed_of(rank: int, seed: int) -> int:
     """The seed of what a rank draws in its steps, dropout for one."""
     return int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])
-
-
-def fuse(optimizer: torch.optim.Optimizer) -> None:
-    """Lets SGD or AdamW, before its first step, update all weights in one call."""
-    for group in optimizer.param_groups:
-        group["fused"] = True
 
 
 def remove_hooks(algorithm: Any, names: Iterable[str]) -> None:

@@ -132,8 +132,6 @@ def test_finished_run_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("dnll_dual", ["net_right=timm_test_resnet@8", "ulb_views=weak_strong", "num_workers=1"]),
         ("dnll_meanteacher", ["negative_source=teacher", "use_cat=false"]),
         ("fixmatch", []),
-        ("fixmatch", ["fused_optimizer=true"]),
-        ("dnll_meanteacher", ["fused_optimizer=true", "optim=AdamW", "lr=0.001"]),
         ("flexmatch", []),
         ("dnll_dual", ["channels_last=true"]),
         ("dnll_fixmatch", ["p_cutoff=0.2", "negative_late_epoch=null"]),
@@ -163,17 +161,6 @@ def test_resumed_run_equals_an_uninterrupted_one(
     assert {k: v for k, v in found.items() if k not in timings} == {
         k: v for k, v in expected.items() if k not in timings
     }
-
-
-def test_fused_optimizer_differs_by_rounding_only(tmp_path: Path) -> None:
-    ends = []
-    for fused in ("false", "true"):
-        folder = tmp_path / fused
-        assert train(folder, f"fused_optimizer={fused}") == 0
-        ends.append(weights(folder))
-    plain, fused = ends
-    assert any(not torch.equal(plain[name], fused[name]) for name in plain)
-    assert all(torch.allclose(plain[name], fused[name], atol=1e-4) for name in plain)
 
 
 def test_resume_without_a_checkpoint_starts(
