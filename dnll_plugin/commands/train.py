@@ -99,6 +99,7 @@ def train(
     from dnll_plugin.hooks.progress import ProgressHook
     from dnll_plugin.toolbox import device as devices
     from dnll_plugin.toolbox.build import build_algorithm
+    from dnll_plugin.toolbox.loaders import end_workers
     from dnll_plugin.toolbox.parallel import spread
     from dnll_plugin.toolbox.saving import Interrupted
 
@@ -126,6 +127,7 @@ def train(
             raise
         return 1
     finally:
+        end_workers(algorithm)
         progress.stop()
     ranks.once(lambda: finish(settings, folder, algorithm, saving.seconds(), device, logger))
     return 0

@@ -140,11 +140,24 @@ def make_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
     algorithm.register_hook(LoaderPositionHook(), "LoaderPositionHook")
 
 
+def end_workers(algorithm: Any) -> None:
+    """Ends the processes that load an algorithm's training data.
+
+    Python does not: at its exit it sends each one SIGTERM, which they outlive, and waits for them.
+    """
+    for name in TRAIN_LOADERS:
+        loader = algorithm.loader_dict[name]
+        iterator: Any = getattr(loader, "_iterator", None)
+        if iterator is not None:
+            iterator._shutdown_workers()  # what torch does when it deletes the iterator
+            loader._iterator = None
+
+
 def outlive_a_signal(worker: int) -> None:
     """Lets a process that loads data go on when the run is told to end, until it has saved.
 
     SLURM and torchrun send SIGTERM to all processes of a run, those that load data too. The second
-    one ends the process: that comes from the run's own process, where it had to clean up.
+    one ends the process. See :func:`end_workers`.
 
     Args:
         worker: Number of the process among those of its loader.

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -282,29 +284,49 @@ def test_bad_numbers_name_the_step_and_the_last_good_checkpoint(
     assert error.count("\n") == 1
 
 
-def test_a_second_one_is_refused_and_sigterm_saves(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    changes = ["num_train_iter=2000", "epoch=1000", "num_eval_iter=1000", "num_log_iter=1"]
-    changes += ["num_workers=1"]
+@contextmanager
+def process_of(folder: Path, *changes: str) -> Iterator[subprocess.Popen[str]]:
+    """``dnll train`` in a process group of its own, with processes that load data."""
     command = [
-        *(sys.executable, "-m", "dnll_plugin", "train", "--c", str(DIGITS)),
-        *("--save_dir", str(tmp_path), "--save_name", "run", "--resume"),
-        *("--set", *SHORT, *changes),
+        *(sys.executable, "-m", "dnll_plugin", "train", "--c", str(DIGITS), "--resume"),
+        *("--save_dir", str(folder), "--save_name", "run"),
+        *("--set", *SHORT, "num_workers=1", *changes),
     ]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_one_is_refused_and_a_signal_saves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    changes = ["num_train_iter=2000", "epoch=1000", "num_eval_iter=1000", "num_log_iter=1"]
+    with process_of(tmp_path, *changes) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("step"):
                 break
-        assert train(tmp_path, *changes, resume=True) == 2
+        assert train(tmp_path, *changes, "num_workers=1", resume=True) == 2
         assert "a run is still going on there" in capsys.readouterr().err
-        os.killpg(process.pid, signal.SIGTERM)  # as SLURM: to its loaders too
-        process.stdout.read()
-    assert process.returncode == 143
+        os.killpg(process.pid, number)  # as SLURM or a terminal does: to its loaders too
+        error = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + number
+    assert "Traceback" not in error
     state = torch.load(tmp_path / "run/latest_model.pth", weights_only=True)
     lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
     assert len(lines) == state["it"]
     assert not (tmp_path / "run/result.json").exists()
+
+
+def test_a_finished_run_ends_its_loaders(tmp_path: Path) -> None:
+    with process_of(tmp_path) as process:
+        error = process.communicate(timeout=60)[1]
+    assert process.returncode == 0
+    assert "Traceback" not in error
+    assert (tmp_path / "run/result.json").exists()

@@ -134,10 +134,14 @@ def prepare(case: Case, folder: Path) -> Subject:
 def row_of(case: Case, rounds: int, warmup: int) -> dict[str, Any]:
     """Measures a case: a row of the report."""
     from dnll_plugin.commands.benchmark.timing import STAGES, measure
+    from dnll_plugin.toolbox.loaders import end_workers
 
     with tempfile.TemporaryDirectory() as folder:
         subject = prepare(case, Path(folder))
-        timings = measure(subject.algorithm, rounds, warmup)
+        try:
+            timings = measure(subject.algorithm, rounds, warmup)
+        finally:
+            end_workers(subject.algorithm)
         row = subject.describe(case.name) | timings.calls
     row |= {f"{stage}_ms": round(timings.median(stage), 3) for stage in STAGES}
     for stage, to in (("step", "floor"), ("iteration", "step")):
