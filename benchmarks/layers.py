@@ -4,16 +4,16 @@ python benchmarks/layers.py [--rounds 200]
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from dnll_plugin.commands.benchmark.timing import Timings
+from dnll_plugin.commands.benchmark.timing import Timings, in_turn
 from dnll_plugin.nets.cnn import HalfDropout, Halving
+from dnll_plugin.nets.pair import noise_like
 
 ROWS = 84
 LAYOUTS = {"": torch.contiguous_format, ", channels_last": torch.channels_last}
@@ -33,27 +33,11 @@ def layers() -> dict[str, tuple[Layer, Layer]]:
         pairs = {
             "maxima without gradient": (Halving(), nn.MaxPool2d(2), maps),
             "dropout": (HalfDropout(), nn.Dropout(0.5), halved),
-            "noise": (noise_by_rows, torch.randn_like, images),
+            "noise": (noise_like, torch.randn_like, images),
         }
         for layer, (ours, theirs, x) in pairs.items():
             found[layer + ending] = (partial(ours, x), partial(theirs, x))
     return found
-
-
-def noise_by_rows(x: Tensor) -> Tensor:
-    return torch.randn_like(x, memory_format=torch.contiguous_format)
-
-
-def measure(ours: Layer, theirs: Layer, rounds: int) -> Timings:
-    """Milliseconds of both, called in turn."""
-    kept: dict[str, list[float]] = {"ours": [], "theirs": []}
-    for number in range(WARMUP + rounds):
-        for name, run in (("ours", ours), ("theirs", theirs)):
-            start = time.perf_counter()
-            run()
-            if number >= WARMUP:
-                kept[name].append(1000 * (time.perf_counter() - start))
-    return Timings(kept)
 
 
 def main() -> None:
@@ -62,7 +46,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     for name, (ours, theirs) in layers().items():
         with torch.no_grad():
-            timings = measure(ours, theirs, rounds)
+            kept = in_turn({"ours": ours, "theirs": theirs}, torch.device("cpu"), rounds, WARMUP)
+        timings = Timings(kept)
         ratio, spread = timings.ratio("ours", "theirs")
         print(
             f"{name:40}{timings.median('ours'):7.3f} ms{timings.median('theirs'):10.3f} ms"

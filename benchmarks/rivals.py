@@ -14,11 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import dnll_plugin  # noqa: F401  (registers with the toolbox)
 from dnll_plugin.commands.benchmark.cases import OURS, THEIRS, Case, prepare
-from dnll_plugin.commands.benchmark.timing import Timings, begin, step, timed
+from dnll_plugin.commands.benchmark.timing import Timings, begin, in_turn, step
+from dnll_plugin.toolbox.loaders import end_workers
 
 COMPARED = {
     "dnll_dual, mutual": "fixmatch",
@@ -30,30 +29,26 @@ COMPARED = {
 WARMUP = 3
 
 
-def step_of(case: Case, folder: Path) -> tuple[Callable[[], None], torch.device]:
-    """A training step of a case, always on the same batch, and where it runs."""
-    subject = prepare(case, folder)
-    algorithm = subject.algorithm
+def step_of(algorithm: Any) -> Callable[[], None]:
+    """A training step of an algorithm, always on the same batch."""
     batch = algorithm.process_batch(**next(begin(algorithm)))
-    return lambda: step(algorithm, batch), subject.device
+    end_workers(algorithm)
+    return lambda: step(algorithm, batch)
 
 
 def measure(settings: tuple[str, ...], rounds: int) -> list[dict[str, Any]]:
     """Rows of the report: algorithm, rival, both in milliseconds, and their ratio."""
     every = {**OURS, **THEIRS}
     names = list(dict.fromkeys([*COMPARED, *COMPARED.values()]))
-    kept: dict[str, list[float]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
-        steps = {
-            name: step_of(Case(name, None, (*every[name], *settings)), Path(folder))
+        algorithms = {
+            name: prepare(Case(name, None, (*every[name], *settings)), Path(folder)).algorithm
             for name in names
         }
-        for number in range(WARMUP + rounds):
-            for name, (run, device) in steps.items():
-                milliseconds = timed(run, device)
-                if number >= WARMUP:
-                    kept[name].append(milliseconds)
-    timings, rows = Timings(kept), []
+        device = next(algorithms[names[0]].model.parameters()).device
+        steps = {name: step_of(algorithm) for name, algorithm in algorithms.items()}
+        timings = Timings(in_turn(steps, device, rounds, WARMUP))
+    rows = []
     for name, rival in COMPARED.items():
         ratio, spread = timings.ratio(name, rival)
         rows.append({"algorithm": name, "rival": rival, "ratio": ratio, "spread": spread})

@@ -159,7 +159,13 @@ def _add_noise(net: Net, args: tuple[Any, ...]) -> tuple[Any, ...]:
     # Features, which `only_fc` brings, have two dimensions: they are left alone.
     x, *rest = args
     if net.training and net.input_noise and isinstance(x, Tensor) and x.ndim == 4:
-        # drawn row by row in any memory layout: on a CPU ten times as fast as in channels_last
-        noise = torch.randn_like(x, memory_format=torch.contiguous_format)
-        x = torch.add(x, noise, alpha=net.input_noise)
+        x = torch.add(x, noise_like(x), alpha=net.input_noise)
     return (x, *rest)
+
+
+def noise_like(x: Tensor) -> Tensor:
+    """Standard normal noise of the shape of ``x``, the same in every memory layout of ``x``.
+
+    Drawn row by row: on a CPU in a tenth of the time that it takes in ``channels_last``.
+    """
+    return torch.randn_like(x, memory_format=torch.contiguous_format)

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,13 +56,28 @@ def measure(algorithm: Any, rounds: int, warmup: int) -> Timings:
         "end_to_end": lambda: iteration(algorithm, algorithm.process_batch(**next(batches))),
     }
     device = next(algorithm.model.parameters()).device
-    kept: dict[str, list[float]] = {stage: [] for stage in stages}
+    kept = in_turn(stages, device, rounds, warmup)
+    return Timings(kept, device_calls(stages["step"], device))
+
+
+def in_turn(
+    runs: Mapping[str, Callable[[], Any]], device: torch.device, rounds: int, warmup: int
+) -> dict[str, list[float]]:
+    """Milliseconds of each of several functions by name, called in turn, round after round.
+
+    Args:
+        runs: The functions.
+        device: Where they work.
+        rounds: Rounds to keep.
+        warmup: Rounds before them that are not kept.
+    """
+    kept: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(warmup + rounds):
-        for stage, run in stages.items():
+        for name, run in runs.items():
             milliseconds = timed(run, device)
             if number >= warmup:
-                kept[stage].append(milliseconds)
-    return Timings(kept, device_calls(stages["step"], device))
+                kept[name].append(milliseconds)
+    return kept
 
 
 def begin(algorithm: Any) -> Iterator[dict[str, Any]]:
