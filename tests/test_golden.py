@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from dnll_plugin.local_clustering import local_clustering_loss
-from dnll_plugin.losses import (
+from dnll_plugin.functional.clustering import local_clustering_loss
+from dnll_plugin.functional.losses import (
     Heads,
     consistency,
     dual_losses,
     meanteacher_losses,
     negative_label_loss,
 )
-from dnll_plugin.negatives import rows_without_pull, stable_rows
-from dnll_plugin.schedules import negative_label_weight, sigmoid_rampup
+from dnll_plugin.functional.negatives import rows_without_pull, stable_rows
+from dnll_plugin.functional.schedules import negative_label_weight, sigmoid_rampup
 
 GOLDEN = Path(os.environ.get("DNLL_GOLDEN_DIR") or Path(__file__).parent / "data" / "golden")
 TOLERANCE = 1e-9

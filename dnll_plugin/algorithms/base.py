@@ -10,9 +10,9 @@ from torch.utils.data import Dataset
 
 from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
 from dnll_plugin.hooks.negative_label import NegativeLabelHook
-from dnll_plugin.losses import NEGATIVE_LOSSES
+from dnll_plugin.functional.losses import NEGATIVE_LOSSES
 from dnll_plugin.nets.pair import with_input_noise
-from dnll_plugin.schedules import (
+from dnll_plugin.functional.schedules import (
     cosine_to_zero,
     linear_to_zero,
     negative_label_weight,

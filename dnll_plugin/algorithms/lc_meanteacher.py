@@ -14,9 +14,9 @@ from dnll_plugin.algorithms.base import (
     weighted_sum,
 )
 from dnll_plugin.algorithms.meanteacher import TeacherMixin
-from dnll_plugin.local_clustering import local_clustering_loss
-from dnll_plugin.losses import Heads, consistency, head_distance
-from dnll_plugin.schedules import sigmoid_rampup
+from dnll_plugin.functional.clustering import local_clustering_loss
+from dnll_plugin.functional.losses import Heads, consistency, head_distance
+from dnll_plugin.functional.schedules import sigmoid_rampup
 
 
 @ALGORITHMS.register("lc_meanteacher")

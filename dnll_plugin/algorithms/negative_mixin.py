@@ -10,7 +10,7 @@ from dnll_plugin.algorithms.base import LearnsNegatives, negative_arguments
 from dnll_plugin.algorithms.masked_rows import Learnt, MaskedRowsMixin
 from dnll_plugin.algorithms.turns import TakesTurns
 from dnll_plugin.hooks.monitor import is_log_step
-from dnll_plugin.losses import negative_label_loss
+from dnll_plugin.functional.losses import negative_label_loss
 
 
 class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):

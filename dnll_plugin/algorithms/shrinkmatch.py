@@ -8,7 +8,7 @@ from semilearn.core.utils import ALGORITHMS
 from torch import Tensor
 
 from dnll_plugin.algorithms.masked_rows import Learnt, MaskedRowsMixin
-from dnll_plugin.class_shrinking import uncertain_loss
+from dnll_plugin.functional.class_shrinking import uncertain_loss
 from dnll_plugin.hooks.certainty import CertaintyHook
 from dnll_plugin.hooks.monitor import is_log_step
 

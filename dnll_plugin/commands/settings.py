@@ -243,7 +243,7 @@ def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
 
 def _derived(values: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults that follow from other keys."""
-    from dnll_plugin.negatives import default_num_negatives
+    from dnll_plugin.functional.negatives import default_num_negatives
 
     derived: dict[str, Any] = {}
     if values["save_name"] is None:

@@ -6,7 +6,7 @@ import torch
 from semilearn.core.hooks import Hook
 from torch import Tensor, nn
 
-from dnll_plugin.negatives import negative_accuracy
+from dnll_plugin.functional.negatives import negative_accuracy
 
 
 def is_log_step(algorithm: Any) -> bool:

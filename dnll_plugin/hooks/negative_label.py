@@ -7,7 +7,7 @@ import torch.distributed
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
-from dnll_plugin.negatives import (
+from dnll_plugin.functional.negatives import (
     below_average_negatives,
     default_num_negatives,
     full_precision_softmax,
@@ -24,7 +24,7 @@ class NegativeLabelHook(Hook):
     Args:
         num_classes: K >= 2.
         num_negatives: 1..K-1, or None for ``min(2, K - 1)``.
-        sampling: A key of :data:`dnll_plugin.negatives.NEGATIVE_SAMPLERS`.
+        sampling: A key of :data:`dnll_plugin.functional.negatives.NEGATIVE_SAMPLERS`.
         seed: Seed of the draws.
 
     Raises:

@@ -16,9 +16,9 @@ MODULES = {
     "dnll_plugin.hooks.monitor": f"{_SHARED}.monitor",
     "dnll_plugin.hooks.negative_label": f"{_SHARED}.negative_label",
     "dnll_plugin.hooks.role_swap": f"{_SHARED}.role_swap",
-    "dnll_plugin.losses": f"{_SHARED}.losses",
-    "dnll_plugin.negatives": f"{_SHARED}.negatives",
-    "dnll_plugin.schedules": f"{_SHARED}.schedules",
+    "dnll_plugin.functional.losses": f"{_SHARED}.losses",
+    "dnll_plugin.functional.negatives": f"{_SHARED}.negatives",
+    "dnll_plugin.functional.schedules": f"{_SHARED}.schedules",
     "dnll_plugin.nets.pair": "semilearn.nets.pair",
 }
 """Where the modules of the algorithms go."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from dnll_plugin.local_clustering import local_clustering_loss
+from dnll_plugin.functional.clustering import local_clustering_loss
 
 
 def test_clustering_starts_at_its_epoch(build: Any, steps: Any) -> None:

@@ -70,7 +70,7 @@ def test_negative_loss_is_of_the_kind_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm_name: str
 ) -> None:
     seven = {"together": lambda logits, negatives: logits.sum(dim=1) * 0 + 7}
-    monkeypatch.setattr("dnll_plugin.losses.NEGATIVE_LOSSES", seven)
+    monkeypatch.setattr("dnll_plugin.functional.losses.NEGATIVE_LOSSES", seven)
     monkeypatch.setattr("dnll_plugin.algorithms.base.NEGATIVE_LOSSES", seven)
     algorithm = build(tmp_path, f"algorithm={algorithm_name}", "negative_loss=together")
     algorithm.train_step(**batch(algorithm))

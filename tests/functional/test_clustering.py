@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dnll_plugin.local_clustering import local_clustering_loss, squared_distances
+from dnll_plugin.functional.clustering import local_clustering_loss, squared_distances
 
 
 def by_pairs(labeled: Tensor, unlabeled: Tensor, threshold: float) -> Tensor:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from dnll_plugin.negatives import (
+from dnll_plugin.functional.negatives import (
     NEGATIVE_SAMPLERS,
     below_average_negatives,
     negative_accuracy,

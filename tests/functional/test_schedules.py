@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnll_plugin.schedules import (
+from dnll_plugin.functional.schedules import (
     cosine_to_zero,
     linear_to_zero,
     negative_label_weight,

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnll_plugin.negatives import full_precision_softmax
+from dnll_plugin.functional.negatives import full_precision_softmax
 
 EPSILON = 1e-6
 """Keeps the logarithm of the negative-label loss finite, as in the published code."""

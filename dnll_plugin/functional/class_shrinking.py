@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnll_plugin.negatives import full_precision_softmax
+from dnll_plugin.functional.negatives import full_precision_softmax
 
 
 def shrunk_classes(logits: Tensor, threshold: float) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnll_plugin.losses import (
+from dnll_plugin.functional.losses import (
     EPSILON,
     NEGATIVE_LOSSES,
     Heads,
@@ -15,7 +15,7 @@ from dnll_plugin.losses import (
     meanteacher_losses,
     negative_label_loss,
 )
-from dnll_plugin.negatives import uniform_negatives
+from dnll_plugin.functional.negatives import uniform_negatives
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 dtypes = st.sampled_from(DTYPES)
