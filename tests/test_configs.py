@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.commands import settings
-from dnll_plugin.commands.keys_toolbox import IGNORED, UNREAD, algorithm_arguments
+from dnll_plugin.settings import resolve as settings
+from dnll_plugin.settings.toolbox_keys import IGNORED, UNREAD, algorithm_arguments
 from dnll_plugin.errors import InputError
 
 FOLDER = Path(__file__).parent.parent / "config"

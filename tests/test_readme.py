@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.commands.keys import GROUPS, markdown_table
+from dnll_plugin.settings.keys import GROUPS, markdown_table
 from dnll_plugin.commands.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]

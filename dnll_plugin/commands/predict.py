@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dnll_plugin.commands.keys import one_of
+from dnll_plugin.settings.keys import one_of
 from dnll_plugin.commands.prediction.rows import FORMATS, SEPARATOR
 from dnll_plugin.commands.prediction.run import TrainedRun, read_run
 from dnll_plugin.datasets.folders import image_paths

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from dnll_plugin.commands.run_folder import RunFolder
-from dnll_plugin.commands.settings import Settings
+from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.hooks.records import Record, read
 
 PACKAGES = ("dnll-plugin", "semilearn", "torch", "torchvision", "timm", "numpy")

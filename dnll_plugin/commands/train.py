@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from dnll_plugin.commands import settings as settings_module
+from dnll_plugin.settings import resolve as settings_module
 from dnll_plugin.commands import signals
 from dnll_plugin.commands.options import add_set
 from dnll_plugin.commands.run_folder import RunFolder

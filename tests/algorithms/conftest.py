@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from dnll_plugin.commands import settings
+from dnll_plugin.settings import resolve as settings
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
 SMALL = ("img_size=8", "batch_size=10", "uratio=2", "num_train_iter=40", "epoch=20", "net=cnn3")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from dnll_plugin.commands.keys_toolbox import algorithm_arguments, base_of
+from dnll_plugin.settings.toolbox_keys import algorithm_arguments, base_of
 
 NAMES = sorted(name for name in algorithm_arguments() if base_of(name) != name)
 

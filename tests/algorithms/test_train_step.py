@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from dnll_plugin.commands import settings
+from dnll_plugin.settings import resolve as settings
 from dnll_plugin.commands.run_log import ToolboxLog
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from semilearn.algorithms import name2alg
 
-from dnll_plugin.commands.keys_toolbox import algorithm_arguments, base_of
+from dnll_plugin.settings.toolbox_keys import algorithm_arguments, base_of
 
 PEER = "negative_source=peer"
 NAMES = sorted(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dnll_plugin.commands.keys_toolbox import algorithm_arguments, base_of
+from dnll_plugin.settings.toolbox_keys import algorithm_arguments, base_of
 from dnll_plugin.commands.main import main
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"

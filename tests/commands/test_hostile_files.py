@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnll_plugin.commands import train
-from dnll_plugin.commands.keys_toolbox import keys_of
+from dnll_plugin.settings.toolbox_keys import keys_of
 from dnll_plugin.commands.main import main
-from dnll_plugin.commands.settings import resolve
+from dnll_plugin.settings.resolve import resolve
 from dnll_plugin.errors import InputError
 from dnll_plugin.toolbox import checkpoint
 from dnll_plugin.toolbox.saving import SavingHook, resume_from, run_state

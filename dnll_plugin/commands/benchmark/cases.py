@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from rich.console import Console
 
-from dnll_plugin.commands import settings as settings_module
+from dnll_plugin.settings import resolve as settings_module
 from dnll_plugin.commands.result import device_name, peak_memory_mb
 from dnll_plugin.commands.run_folder import RunFolder
 from dnll_plugin.commands.run_log import ToolboxLog, run_logger

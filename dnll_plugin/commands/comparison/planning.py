@@ -15,13 +15,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dnll_plugin.commands import settings as settings_module
+from dnll_plugin.settings import resolve as settings_module
 from dnll_plugin.commands.comparison.published import AS_MANY_AS_LABELS, LOSS_WEIGHT, PUBLISHED
-from dnll_plugin.commands.keys import RunKeys
-from dnll_plugin.commands.keys_checks import nearest
-from dnll_plugin.commands.keys_toolbox import ToolboxKeys, algorithm_arguments, base_of
+from dnll_plugin.settings.keys import RunKeys
+from dnll_plugin.settings.checks import nearest
+from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments, base_of
 from dnll_plugin.commands.run_folder import RunFolder
-from dnll_plugin.commands.settings import Settings
+from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.commands.train import MAY_DIFFER_ON_RESUME
 from dnll_plugin.errors import InputError
 

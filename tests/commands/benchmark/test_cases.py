@@ -19,7 +19,7 @@ def test_a_config_is_measured_beside_the_toolboxs_algorithms() -> None:
 
 
 def test_standard_cases_resolve() -> None:
-    from dnll_plugin.commands.settings import resolve
+    from dnll_plugin.settings.resolve import resolve
 
     for case in cases.standard_cases():
         settings = resolve(case.config, [*case.overrides, *cases.MEASURED])

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.commands import settings
+from dnll_plugin.settings import resolve as settings
 from dnll_plugin.commands.comparison.planning import Request, plan, plan_in_child
 from dnll_plugin.commands.comparison.published import AS_MANY_AS_LABELS, LOSS_WEIGHT, PUBLISHED
-from dnll_plugin.commands.keys_toolbox import ToolboxKeys, algorithm_arguments
+from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments
 from dnll_plugin.errors import InputError
 
 CHECKOUT = os.environ.get("USB_CHECKOUT")

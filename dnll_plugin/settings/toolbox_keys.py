@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, create_model
 
-from dnll_plugin.commands.keys import Flag, Keys, MethodKeys, Number, RunKeys, Text, Whole
+from dnll_plugin.settings.keys import Flag, Keys, MethodKeys, Number, RunKeys, Text, Whole
 
 Argument = Any
 """The toolbox's ``SSL_Argument``: name, type, default, help."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from dnll_plugin.commands.keys import one_of
+from dnll_plugin.settings.keys import one_of
 from dnll_plugin.errors import InputError
 
 Values = Mapping[str, Any]

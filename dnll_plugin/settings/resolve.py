@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from dnll_plugin.commands.config_file import one_line, read_config, read_value, shown, write_config
-from dnll_plugin.commands.keys import MethodKeys, range_in_words
-from dnll_plugin.commands.keys_checks import CHECKS, COUNTED_SETS, nearest
-from dnll_plugin.commands.keys_toolbox import (
+from dnll_plugin.settings.config_file import one_line, read_config, read_value, shown, write_config
+from dnll_plugin.settings.keys import MethodKeys, range_in_words
+from dnll_plugin.settings.checks import CHECKS, COUNTED_SETS, nearest
+from dnll_plugin.settings.toolbox_keys import (
     IGNORED,
     RUN_FIELDS,
     UNREAD,
