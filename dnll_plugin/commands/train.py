@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from dnll_plugin.settings import resolve as settings_module
-from dnll_plugin.commands import signals
+from dnll_plugin.runs import signals
 from dnll_plugin.commands.options import add_set
-from dnll_plugin.commands.run_folder import RunFolder
-from dnll_plugin.commands.run_log import ToolboxLog, run_logger
+from dnll_plugin.runs.folder import RunFolder
+from dnll_plugin.runs.log import ToolboxLog, run_logger
 from dnll_plugin.errors import InputError
 
 if TYPE_CHECKING:  # with it comes torch, which --help need not import
@@ -196,8 +196,8 @@ def finish(
     logger: logging.Logger,
 ) -> None:
     """Draws the curves of a finished run and writes its result."""
-    from dnll_plugin.commands.curves import draw_curves
-    from dnll_plugin.commands.result import write_result
+    from dnll_plugin.runs.curves import draw_curves
+    from dnll_plugin.runs.result import write_result
 
     draw_curves(folder.metrics, folder.curves)
     result = write_result(folder, settings, algorithm, device, seconds)

@@ -9,7 +9,7 @@ from semilearn.core.hooks import Hook
 from torch.utils.tensorboard import SummaryWriter
 
 from dnll_plugin.hooks.monitor import is_log_step
-from dnll_plugin.hooks.records import Record, truncate
+from dnll_plugin.runs.records import Record, truncate
 
 
 class MetricsHook(Hook):

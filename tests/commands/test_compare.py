@@ -11,7 +11,7 @@ import pytest
 from dnll_plugin.commands import compare
 from dnll_plugin.commands.comparison.planning import Plan, Run
 from dnll_plugin.commands.main import main
-from dnll_plugin.commands.run_folder import RunFolder
+from dnll_plugin.runs.folder import RunFolder
 
 CONFIG = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
 

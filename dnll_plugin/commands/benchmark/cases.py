@@ -12,9 +12,9 @@ import torch
 from rich.console import Console
 
 from dnll_plugin.settings import resolve as settings_module
-from dnll_plugin.commands.result import device_name, peak_memory_mb
-from dnll_plugin.commands.run_folder import RunFolder
-from dnll_plugin.commands.run_log import ToolboxLog, run_logger
+from dnll_plugin.runs.result import device_name, peak_memory_mb
+from dnll_plugin.runs.folder import RunFolder
+from dnll_plugin.runs.log import ToolboxLog, run_logger
 from dnll_plugin.commands.train import add_hooks
 
 RIVALS = ("fixmatch", "flexmatch", "meanteacher")

@@ -20,7 +20,7 @@ from dnll_plugin.commands.comparison.published import AS_MANY_AS_LABELS, LOSS_WE
 from dnll_plugin.settings.keys import RunKeys
 from dnll_plugin.settings.checks import nearest
 from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments, base_of
-from dnll_plugin.commands.run_folder import RunFolder
+from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.commands.train import MAY_DIFFER_ON_RESUME
 from dnll_plugin.errors import InputError

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from dnll_plugin.commands.comparison.planning import Run
 from dnll_plugin.commands.comparison.running import Failure
-from dnll_plugin.hooks import records
+from dnll_plugin.runs import records
 
 LIVE_SECONDS, LINE_SECONDS = 2.0, 60.0
 """How often the display is renewed: on a terminal, and elsewhere."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from dnll_plugin.commands.comparison.planning import Run
-from dnll_plugin.commands.signals import Interruption
+from dnll_plugin.runs.signals import Interruption
 
 SECONDS_BETWEEN_LOOKS = 0.2
 """How often the runs are looked after: costs nothing, and no run waits longer to be started."""

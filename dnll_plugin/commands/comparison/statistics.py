@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dnll_plugin.commands.comparison.planning import Run
-from dnll_plugin.hooks import records
+from dnll_plugin.runs import records
 
 CONFIDENCE = 0.95
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.commands.run_folder import RunFolder
+from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.settings.resolve import read_yaml
 from dnll_plugin.datasets.class_names import NAMES
 from dnll_plugin.errors import InputError

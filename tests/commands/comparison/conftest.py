@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dnll_plugin.commands.comparison.planning import OwnKey, Plan, Run
-from dnll_plugin.commands.run_folder import RunFolder
+from dnll_plugin.runs.folder import RunFolder
 
 STEPS = 10
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import matplotlib
 
-from dnll_plugin.hooks.records import Record, read
+from dnll_plugin.runs.records import Record, read
 
 matplotlib.use("Agg")  # before pyplot: no display is needed, or touched where there is one
 

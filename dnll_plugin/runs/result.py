@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from dnll_plugin.commands.run_folder import RunFolder
+from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.settings.resolve import Settings
-from dnll_plugin.hooks.records import Record, read
+from dnll_plugin.runs.records import Record, read
 
 PACKAGES = ("dnll-plugin", "semilearn", "torch", "torchvision", "timm", "numpy")
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnll_plugin.commands.locks import locked
+from dnll_plugin.runs.locks import locked
 from dnll_plugin.errors import InputError
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.commands.locks import locked
+from dnll_plugin.runs.locks import locked
 from dnll_plugin.errors import InputError
 
 HOLD = """
 import os, sys
 from pathlib import Path
-from dnll_plugin.commands.locks import locked
+from dnll_plugin.runs.locks import locked
 with locked(Path(sys.argv[1]), "a run", "--out"):
     if os.fork() == 0:
         print("held", flush=True)
