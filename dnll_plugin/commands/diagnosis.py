@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from dnll_plugin.toolbox.version import NEWEST, ToolboxVersion
+from dnll_plugin.toolbox.checkout.version import NEWEST, ToolboxVersion
 
 
 class Package(NamedTuple):

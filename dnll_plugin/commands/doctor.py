@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dnll_plugin.commands.diagnosis import PACKAGES, Facts, Finding, TorchFacts, diagnose
-from dnll_plugin.toolbox.version import find_toolbox, identify
+from dnll_plugin.toolbox.checkout.version import find_toolbox, identify
 
 # The first import of torch from a cold disk can take a minute.
 IMPORT_SECONDS = 180

@@ -10,8 +10,9 @@ from pathlib import Path
 from dnll_plugin.commands import doctor
 from dnll_plugin.commands.diagnosis import diagnose
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox import block, checkout
-from dnll_plugin.toolbox.version import identify
+from dnll_plugin.toolbox.checkout.plan import block
+from dnll_plugin.toolbox.checkout.plan import plan as checkout
+from dnll_plugin.toolbox.checkout.version import identify
 
 
 def main(plugin: Path, arguments: Sequence[str] | None = None) -> int:

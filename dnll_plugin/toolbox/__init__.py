@@ -1,0 +1,1 @@
+"""How the plugin gets into the toolbox: registration, changes of its behaviour, its checkout."""

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from dnll_plugin.toolbox import changes
+from dnll_plugin.toolbox.patches import table as changes
 
 ALGORITHM_MODULES = tuple(
     f"dnll_plugin.algorithms.{name}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox.version import NEWEST
+from dnll_plugin.toolbox.checkout.version import NEWEST
 from dnll_plugin.upstream.series import SERIES
 
 _ANYBODY = {"name": "dnll_plugin", "email": "dnll_plugin@example.invalid"}

@@ -20,7 +20,7 @@ from dnll_plugin.commands.diagnosis import (
     _satisfies,
     diagnose,
 )
-from dnll_plugin.toolbox.version import NEWEST, WHEEL, ToolboxVersion
+from dnll_plugin.toolbox.checkout.version import NEWEST, WHEEL, ToolboxVersion
 
 ROOT = Path(__file__).parents[2]
 TORCH_2_11 = "pip install torch==2.11.0 torchvision==0.26.0 torchaudio==2.11.0"

@@ -10,7 +10,7 @@ import pytest
 
 from dnll_plugin.commands import doctor
 from dnll_plugin.commands.diagnosis import KNOWN_SET, PACKAGES, Facts, TorchFacts, diagnose
-from dnll_plugin.toolbox.version import WHEEL, ToolboxVersion
+from dnll_plugin.toolbox.checkout.version import WHEEL, ToolboxVersion
 
 GOOD = Facts(
     python="python",

@@ -8,7 +8,7 @@ import pytest
 
 from dnll_plugin.commands import doctor, register
 from dnll_plugin.commands.diagnosis import KNOWN_SET, PACKAGES, Facts, TorchFacts
-from dnll_plugin.toolbox.version import find_toolbox
+from dnll_plugin.toolbox.checkout.version import find_toolbox
 
 PLUGIN = Path(__file__).resolve().parents[2]
 GOOD = Facts(

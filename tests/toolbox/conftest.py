@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.toolbox.version import find_toolbox
+from dnll_plugin.toolbox.checkout.version import find_toolbox
 
 
 @pytest.fixture

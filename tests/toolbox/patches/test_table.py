@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from dnll_plugin.toolbox import mends, no_cuda, packages
-from dnll_plugin.toolbox.change import Change, ToolboxChangedError, replace, replace_method
-from dnll_plugin.toolbox.changes import CHANGES, make_changes
+from dnll_plugin.toolbox.patches import mends
+from dnll_plugin.toolbox.patches import no_cuda
+from dnll_plugin.toolbox.patches import packages
+from dnll_plugin.toolbox.patches.change import Change, ToolboxChangedError, replace, replace_method
+from dnll_plugin.toolbox.patches.table import CHANGES, make_changes
 
 
 def test_the_table():

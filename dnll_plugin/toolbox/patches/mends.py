@@ -5,7 +5,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from dnll_plugin.toolbox.change import replace, replace_method
+from dnll_plugin.toolbox.patches.change import replace, replace_method
 
 
 def has_top5() -> bool:

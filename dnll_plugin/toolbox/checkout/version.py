@@ -9,7 +9,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnll_plugin.toolbox.block import without_block
+from dnll_plugin.toolbox.checkout.block import without_block
 
 WHEEL = "a8ec1d7"
 NEWEST = "1ef4cbe"

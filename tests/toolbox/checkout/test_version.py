@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from dnll_plugin.toolbox.version import (
+from dnll_plugin.toolbox.checkout.version import (
     _MARKS,
     NEWEST,
     WHEEL,
@@ -95,7 +95,7 @@ def test_an_empty_folder_is_no_toolbox(tmp_path):
 def test_finding_the_toolbox_does_not_import_it():
     script = (
         "import sys\n"
-        "from dnll_plugin.toolbox.version import find_toolbox\n"
+        "from dnll_plugin.toolbox.checkout.version import find_toolbox\n"
         "assert (find_toolbox() / 'core' / 'algorithmbase.py').is_file()\n"
         "assert not {'semilearn', 'torch'} & set(sys.modules)\n"
     )

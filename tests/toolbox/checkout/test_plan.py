@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox import block, checkout
-from dnll_plugin.toolbox.version import find_toolbox, identify
+from dnll_plugin.toolbox.checkout.plan import block
+from dnll_plugin.toolbox.checkout.plan import plan as checkout
+from dnll_plugin.toolbox.checkout.version import find_toolbox, identify
 
 CONFIGS = {"dnll_a.yaml": b"algorithm: dnll_dual\n", "dnll_b.yaml": b"seed: 1\n"}
 

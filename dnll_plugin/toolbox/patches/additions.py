@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from dnll_plugin.toolbox.change import replace
+from dnll_plugin.toolbox.patches.change import replace
 
 
 def add_nets() -> None:

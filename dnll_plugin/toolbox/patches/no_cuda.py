@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.toolbox.change import replace
+from dnll_plugin.toolbox.patches.change import replace
 
 
 def there_is_no_cuda() -> bool:

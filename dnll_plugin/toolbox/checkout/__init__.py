@@ -1,0 +1,1 @@
+"""A checkout of the toolbox: which version it is, and the block that registers the plugin."""

@@ -1,0 +1,1 @@
+"""The changes of the behaviour of the toolbox, all in one table."""
