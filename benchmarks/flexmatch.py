@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import torch
 from semilearn.algorithms.flexmatch.utils import FlexMatchThresholdingHook
 
-from dnll_plugin.toolbox.fast_hooks import CountingFlexMatchHook
+from dnll_plugin.training.fast_hooks import CountingFlexMatchHook
 
 
 def milliseconds(hook: FlexMatchThresholdingHook, images: int, rows: int, rounds: int) -> float:

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     from dnll_plugin.commands.prediction.montage import draw
     from dnll_plugin.commands.prediction.net import load_net
     from dnll_plugin.commands.prediction.work import Request, predict, tell
-    from dnll_plugin.toolbox import device as devices
+    from dnll_plugin.training import device as devices
 
     console = Console()
     device = devices.choose("auto")

@@ -17,7 +17,7 @@ from dnll_plugin.runs.log import ToolboxLog, run_logger
 from dnll_plugin.errors import InputError
 
 if TYPE_CHECKING:  # with it comes torch, which --help need not import
-    from dnll_plugin.toolbox.processes import Ranks
+    from dnll_plugin.training.ranks import Ranks
 
 MAY_DIFFER_ON_RESUME = {"data_dir", "save_dir", "num_workers", "device"}
 """Keys that change nothing of what a run computes."""
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: If settings, data, device or run folder are wrong.
     """
-    from dnll_plugin.toolbox.processes import joined
+    from dnll_plugin.training.ranks import joined
 
     logging.captureWarnings(True)
     with joined() as ranks, ExitStack() as held:
@@ -96,12 +96,12 @@ def train(
 ) -> int:
     """Builds the algorithm, trains it and writes the result; returns the exit code."""
     from dnll_plugin.hooks.finite import NotFiniteError
-    from dnll_plugin.hooks.progress import ProgressHook
-    from dnll_plugin.toolbox import device as devices
-    from dnll_plugin.toolbox.build import build_algorithm
-    from dnll_plugin.toolbox.loaders import end_workers
-    from dnll_plugin.toolbox.parallel import spread
-    from dnll_plugin.toolbox.saving import Interrupted
+    from dnll_plugin.training.progress import ProgressHook
+    from dnll_plugin.training import device as devices
+    from dnll_plugin.training.build import build_algorithm
+    from dnll_plugin.training.loaders import end_workers
+    from dnll_plugin.training.ddp import spread
+    from dnll_plugin.training.saving import Interrupted
 
     device = ranks.together(lambda: ranks.place(devices.choose(settings["device"])))
     toolbox_log = ToolboxLog(logger)
@@ -146,9 +146,9 @@ def add_hooks(
         The hook that saves the run.
     """
     from dnll_plugin.hooks.finite import FiniteHook
-    from dnll_plugin.hooks.metrics import MetricsHook
-    from dnll_plugin.toolbox.parallel import AgreementHook
-    from dnll_plugin.toolbox.saving import QuietEvaluationHook, SavingHook
+    from dnll_plugin.training.metrics import MetricsHook
+    from dnll_plugin.training.ddp import AgreementHook
+    from dnll_plugin.training.saving import QuietEvaluationHook, SavingHook
 
     agreement = AgreementHook(interruption, ranks)
     saving = SavingHook(folder.path, agreement.agreed, ranks)
@@ -168,8 +168,8 @@ def go_on(
     folder: RunFolder, algorithm: Any, saving: Any, resume: bool, logger: logging.Logger
 ) -> None:
     """Puts an algorithm back to the last whole checkpoint of the run, if there is one."""
-    from dnll_plugin.toolbox import checkpoint
-    from dnll_plugin.toolbox.saving import resume_from
+    from dnll_plugin.training import checkpoint
+    from dnll_plugin.training.saving import resume_from
 
     ranks = saving.ranks
     start = ranks.once(lambda: checkpoint.latest_whole(folder.path))

@@ -45,7 +45,7 @@ class RunFolder:
 
     def holds_run(self) -> bool:
         """Whether a run was started here, finished or not."""
-        from dnll_plugin.toolbox import checkpoint  # with it torch, which no other question needs
+        from dnll_plugin.training import checkpoint  # with it torch, which no other question needs
 
         files = (self.config, self.metrics, self.result, self.path / checkpoint.LATEST)
         return any(file.exists() for file in files)

@@ -21,7 +21,7 @@ class Quiet:
 @pytest.fixture
 def build(tmp_path: Path) -> Callable[..., Any]:
     """Builds an algorithm by name, with changed settings ``key=value``, ready for its steps."""
-    from dnll_plugin.toolbox.build import build_algorithm
+    from dnll_plugin.training.build import build_algorithm
 
     def build(name: str, *changes: str) -> Any:
         args = settings.resolve(DIGITS, [*SMALL, *changes, f"algorithm={name}"]).namespace()

@@ -19,7 +19,7 @@ class Quiet:
 
 
 def build(folder: Path, *changes: str) -> Any:
-    from dnll_plugin.toolbox.build import build_algorithm
+    from dnll_plugin.training.build import build_algorithm
 
     small = ("img_size=8", "batch_size=10", "uratio=2", "num_train_iter=40", "epoch=20")
     args: argparse.Namespace = settings.resolve(DIGITS, [*small, *changes]).namespace()
@@ -92,7 +92,7 @@ def test_ramps_longer_than_the_run_warn_in_one_line(
 ) -> None:
     import logging
 
-    from dnll_plugin.toolbox.build import build_algorithm
+    from dnll_plugin.training.build import build_algorithm
 
     changes = ("img_size=8", "num_train_iter=4", "epoch=4")
     args = settings.resolve(DIGITS, changes).namespace()

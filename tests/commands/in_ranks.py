@@ -52,7 +52,7 @@ def rows_that_depend_on_nothing_else():
     """Draws the augmentations of an image from its index, whatever batch and rank it is in."""
     import semilearn.nets
 
-    from dnll_plugin.toolbox import loaders
+    from dnll_plugin.training import loaders
 
     original = loaders.SeededDataset.__getitems__
 

@@ -26,7 +26,7 @@ def train(folder: Path, *changes: str, resume: bool = False) -> int:
 @pytest.fixture
 def toolbox_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a run of two steps whose checkpoint the toolbox's own code wrote."""
-    from dnll_plugin.toolbox.saving import Interrupted, SavingHook
+    from dnll_plugin.training.saving import Interrupted, SavingHook
 
     def save(hook: SavingHook, algorithm: Any) -> None:
         if algorithm.it == 1:

@@ -20,8 +20,8 @@ from dnll_plugin.settings.toolbox_keys import keys_of
 from dnll_plugin.commands.main import main
 from dnll_plugin.settings.resolve import resolve
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox import checkpoint
-from dnll_plugin.toolbox.saving import SavingHook, resume_from, run_state
+from dnll_plugin.training import checkpoint
+from dnll_plugin.training.saving import SavingHook, resume_from, run_state
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
 GOOD = DIGITS.read_bytes()
@@ -137,9 +137,9 @@ class Evil:
 
 @pytest.fixture(scope="module")
 def algorithm(folder: Path) -> Any:
-    from dnll_plugin.toolbox import device
-    from dnll_plugin.toolbox.build import build_algorithm
-    from dnll_plugin.toolbox.fast_hooks import FastEMAHook
+    from dnll_plugin.training import device
+    from dnll_plugin.training.build import build_algorithm
+    from dnll_plugin.training.fast_hooks import FastEMAHook
 
     class Log:
         def info(self, text: object) -> None:
@@ -154,7 +154,7 @@ def algorithm(folder: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def good(folder: Path, algorithm: Any) -> dict[str, Any]:
-    from dnll_plugin.toolbox.processes import ALONE
+    from dnll_plugin.training.ranks import ALONE
 
     state = run_state(algorithm, 1.0, ALONE)
     checkpoint.write(state, folder / "good.pth")

@@ -13,7 +13,7 @@ from dnll_plugin.commands.prediction.montage import Extremes
 from dnll_plugin.commands.prediction.net import build_net, load_net, of_the_net
 from dnll_plugin.commands.prediction.rows import Row
 from dnll_plugin.commands.prediction.run import read_run
-from dnll_plugin.toolbox import checkpoint
+from dnll_plugin.training import checkpoint
 
 CONFIG = {
     **{"algorithm": "dnll_dual", "net": "cnn3", "dataset": "imagefolder", "num_classes": 3},

@@ -116,10 +116,10 @@ def prepare(case: Case, folder: Path) -> Subject:
         case: The case.
         folder: Where the hooks may write.
     """
-    from dnll_plugin.hooks.progress import ProgressHook
-    from dnll_plugin.toolbox import device as devices
-    from dnll_plugin.toolbox.build import build_algorithm
-    from dnll_plugin.toolbox.processes import ALONE
+    from dnll_plugin.training.progress import ProgressHook
+    from dnll_plugin.training import device as devices
+    from dnll_plugin.training.build import build_algorithm
+    from dnll_plugin.training.ranks import ALONE
 
     settings = settings_module.resolve(case.config, [*case.overrides, *MEASURED])
     device = devices.choose(settings["device"])
@@ -134,7 +134,7 @@ def prepare(case: Case, folder: Path) -> Subject:
 def row_of(case: Case, rounds: int, warmup: int) -> dict[str, Any]:
     """Measures a case: a row of the report."""
     from dnll_plugin.commands.benchmark.timing import STAGES, measure
-    from dnll_plugin.toolbox.loaders import end_workers
+    from dnll_plugin.training.loaders import end_workers
 
     with tempfile.TemporaryDirectory() as folder:
         subject = prepare(case, Path(folder))

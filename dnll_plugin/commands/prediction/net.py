@@ -10,7 +10,7 @@ from dnll_plugin.commands.prediction.run import TrainedRun
 from dnll_plugin.errors import InputError
 from dnll_plugin.nets.lookup import find_builder
 from dnll_plugin.nets.pair import SIDES, SubmodelPair, pair_builder
-from dnll_plugin.toolbox import checkpoint
+from dnll_plugin.training import checkpoint
 
 STUDENT = "student"
 """The submodel whose own weights are taken, not their average."""

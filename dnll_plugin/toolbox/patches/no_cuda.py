@@ -19,7 +19,7 @@ def run_on_the_host() -> None:
     import torch
     from torch.nn.parallel import DistributedDataParallel
 
-    from dnll_plugin.toolbox import device
+    from dnll_plugin.training import device
 
     host = device.choose("auto")
     device.use(host)

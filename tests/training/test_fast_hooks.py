@@ -54,7 +54,7 @@ def test_runs_end_with_the_same_numbers(tmp_path: Path, changes: list[str]) -> N
 def test_flexmatch_counts_as_the_toolbox_does(data: st.DataObject, warmup: bool) -> None:
     from semilearn.algorithms.flexmatch.utils import FlexMatchThresholdingHook
 
-    from dnll_plugin.toolbox.fast_hooks import CountingFlexMatchHook
+    from dnll_plugin.training.fast_hooks import CountingFlexMatchHook
 
     images, classes, rows = 7, 3, 5
     theirs = FlexMatchThresholdingHook(images, classes, warmup)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox import checkpoint
+from dnll_plugin.training import checkpoint
 
 STATE = {"model": {"weight": torch.arange(5.0)}, "best_eval_acc": np.float64(0.5)}
 

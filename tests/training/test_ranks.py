@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox.processes import ALONE, Ranks, ranks_of
+from dnll_plugin.training.ranks import ALONE, Ranks, ranks_of
 
 LAUNCHED = {
     **{"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1"},

@@ -7,8 +7,8 @@ import torch.distributed as dist
 from semilearn.core.hooks import Hook
 from torch import Tensor, nn
 
-from dnll_plugin.toolbox.fast_hooks import CountingFlexMatchHook
-from dnll_plugin.toolbox.processes import Ranks
+from dnll_plugin.training.fast_hooks import CountingFlexMatchHook
+from dnll_plugin.training.ranks import Ranks
 
 
 class Loss(nn.Module):

@@ -19,9 +19,9 @@ from dnll_plugin.augment.geometry import quarter_turns
 from dnll_plugin.augment.views import Shift
 from dnll_plugin.datasets.transforms import Views, views
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox.device_data import BatchesInOrder, DeviceLoader, keep_on_device
-from dnll_plugin.toolbox.device_views import NotInBatches, view_of
-from dnll_plugin.toolbox.loaders import SeededBatches, SeededDataset
+from dnll_plugin.training.device_data import BatchesInOrder, DeviceLoader, keep_on_device
+from dnll_plugin.training.device_views import NotInBatches, view_of
+from dnll_plugin.training.loaders import SeededBatches, SeededDataset
 
 CPU = torch.device("cpu")
 SIDE = 8

@@ -15,8 +15,8 @@ import torch
 
 from dnll_plugin.datasets.toolbox_files import not_loaded
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox import device as devices
-from dnll_plugin.toolbox.processes import ALONE, Ranks
+from dnll_plugin.training import device as devices
+from dnll_plugin.training.ranks import ALONE, Ranks
 
 HOOKS_OF_TRAIN_PY = ("CheckpointHook", "TimerHook", "LoggingHook", "EvaluationHook")
 """Hooks of the toolbox that ``dnll train`` has its own for."""
@@ -54,9 +54,9 @@ def build_algorithm(
     from dnll_plugin.hooks.monitor import StrangersHook
     from dnll_plugin.nets.layout import use_channels_last
     from dnll_plugin.nets.pair import with_input_noise
-    from dnll_plugin.toolbox.device_data import keep_on_device
-    from dnll_plugin.toolbox.fast_hooks import use_fast_hooks
-    from dnll_plugin.toolbox.loaders import make_resumable
+    from dnll_plugin.training.device_data import keep_on_device
+    from dnll_plugin.training.fast_hooks import use_fast_hooks
+    from dnll_plugin.training.loaders import make_resumable
 
     devices.use(device)
     seed_everything(args.seed)

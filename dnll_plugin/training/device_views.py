@@ -12,7 +12,7 @@ from torchvision import transforms
 
 from dnll_plugin.augment.randaugment import OPERATIONS
 from dnll_plugin.augment.views import Shift, View
-from dnll_plugin.toolbox.loaders import seeded
+from dnll_plugin.training.loaders import seeded
 
 TRANSFORMS = ("transform", "medium_transform", "strong_transform")
 """The attributes in which the toolbox's BasicDataset holds its pipelines."""

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox import checkpoint
+from dnll_plugin.training import checkpoint
 
 OF_DDP = "module."
 """What stands before the names of weights that the toolbox saved from several processes."""

@@ -9,13 +9,13 @@ from typing import Any
 from semilearn.core.hooks import EvaluationHook, Hook
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox import checkpoint
-from dnll_plugin.toolbox.fitting import (
+from dnll_plugin.training import checkpoint
+from dnll_plugin.training.foreign_checkpoint import (
     check_weights,
     load_from_toolbox,
     malformed_is_wrong_input,
 )
-from dnll_plugin.toolbox.processes import ALONE, Ranks
+from dnll_plugin.training.ranks import ALONE, Ranks
 
 Interruption = Callable[[], int | None]
 """Tells the number of the signal that asked the run to end, None for none."""

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from semilearn.core.hooks import Hook
 
-from dnll_plugin.hooks.metrics import MetricsHook
+from dnll_plugin.training.metrics import MetricsHook
 from dnll_plugin.hooks.monitor import is_log_step
 
 

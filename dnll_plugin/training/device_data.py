@@ -18,8 +18,8 @@ from dnll_plugin.augment.geometry import quarter_turns
 from dnll_plugin.augment.host import sent
 from dnll_plugin.augment.views import View
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox.device_views import Item, NotInBatches, item_of, view_of
-from dnll_plugin.toolbox.loaders import TRAIN_LOADERS, SeededBatch
+from dnll_plugin.training.device_views import Item, NotInBatches, item_of, view_of
+from dnll_plugin.training.loaders import TRAIN_LOADERS, SeededBatch
 
 Batch = dict[str, Tensor]
 
@@ -154,7 +154,7 @@ def keep_on_device(algorithm: Any, device: torch.device) -> None:
 
     Args:
         algorithm: An algorithm of the toolbox, after
-            :func:`dnll_plugin.toolbox.loaders.make_resumable`.
+            :func:`dnll_plugin.training.loaders.make_resumable`.
         device: The device of the run.
 
     Raises:

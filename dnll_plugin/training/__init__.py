@@ -1,0 +1,1 @@
+"""One run: building it, the hooks that save and show it, resuming, ranks, loaders."""
