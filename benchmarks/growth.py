@@ -22,7 +22,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 import dnll_plugin  # noqa: F401  (registers with the toolbox)
-from dnll_plugin.commands.benchmark.cases import OURS, Case, row_of
+from dnll_plugin.benchmark.cases import OURS, Case, row_of
 from dnll_plugin.datasets import DATASETS
 
 AXES = {

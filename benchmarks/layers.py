@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dnll_plugin.commands.benchmark.timing import Timings, in_turn
+from dnll_plugin.benchmark.timing import Timings, in_turn
 from dnll_plugin.nets.cnn import HalfDropout, Halving
 from dnll_plugin.nets.pair import noise_like
 

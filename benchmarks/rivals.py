@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import dnll_plugin  # noqa: F401  (registers with the toolbox)
-from dnll_plugin.commands.benchmark.cases import OURS, THEIRS, Case, prepare
-from dnll_plugin.commands.benchmark.timing import Timings, begin, in_turn, step
+from dnll_plugin.benchmark.cases import OURS, THEIRS, Case, prepare
+from dnll_plugin.benchmark.timing import Timings, begin, in_turn, step
 from dnll_plugin.training.loaders import end_workers
 
 COMPARED = {

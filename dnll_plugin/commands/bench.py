@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from dnll_plugin.commands.benchmark.cases import cases_of, row_of, standard_cases
-    from dnll_plugin.commands.benchmark.report import draw, table
+    from dnll_plugin.benchmark.cases import cases_of, row_of, standard_cases
+    from dnll_plugin.benchmark.report import draw, table
 
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
     if options.c is None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from dnll_plugin.settings.keys import one_of
-from dnll_plugin.commands.prediction.rows import FORMATS, SEPARATOR
-from dnll_plugin.commands.prediction.run import TrainedRun, read_run
+from dnll_plugin.prediction.rows import FORMATS, SEPARATOR
+from dnll_plugin.prediction.run import TrainedRun, read_run
 from dnll_plugin.datasets.folders import image_paths
 from dnll_plugin.errors import InputError
 
@@ -59,9 +59,9 @@ def run(options: argparse.Namespace) -> int:
     root = Path(options.images)
     files = find_images(root)
 
-    from dnll_plugin.commands.prediction.montage import draw
-    from dnll_plugin.commands.prediction.net import load_net
-    from dnll_plugin.commands.prediction.work import Request, predict, tell
+    from dnll_plugin.prediction.montage import draw
+    from dnll_plugin.prediction.net import load_net
+    from dnll_plugin.prediction.work import Request, predict, tell
     from dnll_plugin.training import device as devices
 
     console = Console()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dnll_plugin.commands import compare
-from dnll_plugin.commands.comparison.planning import Plan, Run
+from dnll_plugin.comparison.planning import Plan, Run
 from dnll_plugin.commands.main import main
 from dnll_plugin.runs.folder import RunFolder
 

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 
 from dnll_plugin.commands.main import main
-from dnll_plugin.commands.prediction.montage import Extremes
-from dnll_plugin.commands.prediction.net import build_net, load_net, of_the_net
-from dnll_plugin.commands.prediction.rows import Row
-from dnll_plugin.commands.prediction.run import read_run
+from dnll_plugin.prediction.montage import Extremes
+from dnll_plugin.prediction.net import build_net, load_net, of_the_net
+from dnll_plugin.prediction.rows import Row
+from dnll_plugin.prediction.run import read_run
 from dnll_plugin.training import checkpoint
 
 CONFIG = {

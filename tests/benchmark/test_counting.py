@@ -2,7 +2,7 @@
 
 import torch
 
-from dnll_plugin.commands.benchmark.counting import counts_of, device_calls
+from dnll_plugin.benchmark.counting import counts_of, device_calls
 
 
 def test_launches_and_waits_are_told_apart() -> None:

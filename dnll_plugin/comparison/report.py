@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.commands.comparison.checks import differing_settings, differing_splits
-from dnll_plugin.commands.comparison.planning import Plan, Run
-from dnll_plugin.commands.comparison.running import Failure
-from dnll_plugin.commands.comparison.statistics import (
+from dnll_plugin.comparison.checks import differing_settings, differing_splits
+from dnll_plugin.comparison.planning import Plan, Run
+from dnll_plugin.comparison.running import Failure
+from dnll_plugin.comparison.statistics import (
     Difference,
     Model,
     Spread,
@@ -78,7 +78,7 @@ def write(
     write_csv(out / "results.csv", finished, results)
     picture = out / "curves.png"
     if models:
-        from dnll_plugin.commands.comparison.curves import draw
+        from dnll_plugin.comparison.curves import draw
 
         draw(models, picture)
     else:
@@ -199,7 +199,7 @@ def render(report: Report, out: Path, picture: Path) -> None:
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
-        loader=PackageLoader("dnll_plugin.commands.comparison"),
+        loader=PackageLoader("dnll_plugin.comparison"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from dnll_plugin.commands.comparison import report
-from dnll_plugin.commands.comparison.checks import differing_settings, differing_splits
-from dnll_plugin.commands.comparison.running import Failure
+from dnll_plugin.comparison import report
+from dnll_plugin.comparison.checks import differing_settings, differing_splits
+from dnll_plugin.comparison.running import Failure
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dnll_plugin.commands.comparison.planning import Run
+from dnll_plugin.comparison.planning import Run
 from dnll_plugin.settings.resolve import read_yaml
 from dnll_plugin.commands.train import MAY_DIFFER_ON_RESUME
 

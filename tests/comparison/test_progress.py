@@ -6,9 +6,9 @@ import json
 import pytest
 from rich.console import Console
 
-from dnll_plugin.commands.comparison import progress as progress_module
-from dnll_plugin.commands.comparison.progress import Display, progress
-from dnll_plugin.commands.comparison.running import Failure
+from dnll_plugin.comparison import progress as progress_module
+from dnll_plugin.comparison.progress import Display, progress
+from dnll_plugin.comparison.running import Failure
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from dnll_plugin.commands.comparison.statistics import Curve, Model, spread
+from dnll_plugin.comparison.statistics import Curve, Model, spread
 
 LOWEST = 0.01
 """What is drawn of an error rate of 0%, on an axis that has no zero."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from dnll_plugin.commands.prediction.rows import Row
+from dnll_plugin.prediction.rows import Row
 from dnll_plugin.datasets.image_files import read_image
 
 COLUMNS, LINES = 8, 2

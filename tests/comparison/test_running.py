@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dnll_plugin.commands.comparison.running import (
+from dnll_plugin.comparison.running import (
     child_environment,
     command_of,
     failure_of,

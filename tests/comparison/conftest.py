@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnll_plugin.commands.comparison.planning import OwnKey, Plan, Run
+from dnll_plugin.comparison.planning import OwnKey, Plan, Run
 from dnll_plugin.runs.folder import RunFolder
 
 STEPS = 10

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from dnll_plugin.commands.comparison.planning import Run
+from dnll_plugin.comparison.planning import Run
 from dnll_plugin.runs.signals import Interruption
 
 SECONDS_BETWEEN_LOOKS = 0.2

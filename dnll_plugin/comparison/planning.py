@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dnll_plugin.settings import resolve as settings_module
-from dnll_plugin.commands.comparison.published import AS_MANY_AS_LABELS, LOSS_WEIGHT, PUBLISHED
+from dnll_plugin.comparison.published import AS_MANY_AS_LABELS, LOSS_WEIGHT, PUBLISHED
 from dnll_plugin.settings.keys import RunKeys
 from dnll_plugin.settings.checks import nearest
 from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments, base_of

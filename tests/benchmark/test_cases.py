@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dnll_plugin.commands.benchmark import cases, timing
-from dnll_plugin.commands.benchmark.report import PARTS, draw, part
-from dnll_plugin.commands.benchmark.timing import STAGES, Timings
+from dnll_plugin.benchmark import cases, timing
+from dnll_plugin.benchmark.report import PARTS, draw, part
+from dnll_plugin.benchmark.timing import STAGES, Timings
 
 DIGITS = Path(__file__).parents[3] / "config" / "dnll_digits_20.yaml"
 TINY = ("img_size=8", "batch_size=4", "uratio=2", "eval_batch_size=500")
@@ -39,7 +39,7 @@ def test_standard_cases_resolve() -> None:
 def test_a_floor_has_the_passes_of_the_step(
     tmp_path: Path, own: tuple[str, ...], passes: list[bool]
 ) -> None:
-    from dnll_plugin.commands.benchmark.passes import nets_of, recorded
+    from dnll_plugin.benchmark.passes import nets_of, recorded
 
     subject = cases.prepare(cases.Case("", DIGITS, (*TINY, *own)), tmp_path)
     algorithm = subject.algorithm

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnll_plugin.commands.comparison.curves import band, draw
-from dnll_plugin.commands.comparison.statistics import models_of, read_result
+from dnll_plugin.comparison.curves import band, draw
+from dnll_plugin.comparison.statistics import models_of, read_result
 
 
 def test_the_band_is_over_the_steps_that_every_seed_has():

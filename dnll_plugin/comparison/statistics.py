@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from dnll_plugin.commands.comparison.planning import Run
+from dnll_plugin.comparison.planning import Run
 from dnll_plugin.runs import records
 
 CONFIDENCE = 0.95

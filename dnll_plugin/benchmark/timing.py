@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dnll_plugin.commands.benchmark.counting import device_calls
-from dnll_plugin.commands.benchmark.passes import nets_of, recorded, replay
+from dnll_plugin.benchmark.counting import device_calls
+from dnll_plugin.benchmark.passes import nets_of, recorded, replay
 
 STAGES = ("floor", "step", "iteration", "end_to_end")
 """Each is the one before and more: the method's arithmetic, the hooks, the loaders."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dnll_plugin.commands.benchmark.passes import nets_of, recorded, replay
+from dnll_plugin.benchmark.passes import nets_of, recorded, replay
 
 
 class Net(nn.Module):

@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from dnll_plugin.commands.comparison.planning import Run
-from dnll_plugin.commands.comparison.running import Failure
+from dnll_plugin.comparison.planning import Run
+from dnll_plugin.comparison.running import Failure
 from dnll_plugin.runs import records
 
 LIVE_SECONDS, LINE_SECONDS = 2.0, 60.0

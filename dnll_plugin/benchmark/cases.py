@@ -133,7 +133,7 @@ def prepare(case: Case, folder: Path) -> Subject:
 
 def row_of(case: Case, rounds: int, warmup: int) -> dict[str, Any]:
     """Measures a case: a row of the report."""
-    from dnll_plugin.commands.benchmark.timing import STAGES, measure
+    from dnll_plugin.benchmark.timing import STAGES, measure
     from dnll_plugin.training.loaders import end_workers
 
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dnll_plugin.commands.comparison.statistics import (
+from dnll_plugin.comparison.statistics import (
     Difference,
     models_of,
     paired_difference,
