@@ -17,7 +17,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.commands.diagnosis import PACKAGES, Facts, Finding, TorchFacts, diagnose
+from dnll_plugin.diagnosis.findings import PACKAGES, Facts, Finding, TorchFacts, diagnose
 from dnll_plugin.toolbox.checkout.version import find_toolbox, identify
 
 # The first import of torch from a cold disk can take a minute.

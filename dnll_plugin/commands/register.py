@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dnll_plugin.commands import doctor
-from dnll_plugin.commands.diagnosis import diagnose
+from dnll_plugin.diagnosis.findings import diagnose
 from dnll_plugin.errors import InputError
 from dnll_plugin.toolbox.checkout.plan import block
 from dnll_plugin.toolbox.checkout.plan import plan as checkout

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dnll_plugin.commands import doctor
-from dnll_plugin.commands.diagnosis import KNOWN_SET, PACKAGES, Facts, TorchFacts, diagnose
+from dnll_plugin.diagnosis.findings import KNOWN_SET, PACKAGES, Facts, TorchFacts, diagnose
 from dnll_plugin.toolbox.checkout.version import WHEEL, ToolboxVersion
 
 GOOD = Facts(

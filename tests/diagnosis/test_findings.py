@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnll_plugin.commands.diagnosis import (
+from dnll_plugin.diagnosis.findings import (
     KNOWN_SET,
     PACKAGES,
     Facts,

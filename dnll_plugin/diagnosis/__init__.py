@@ -1,0 +1,1 @@
+"""What is installed, what does not work together, and how to mend it."""
