@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from dnll_plugin.errors import InputError
 from dnll_plugin.settings import resolve as settings
 from dnll_plugin.settings.toolbox_keys import IGNORED, UNREAD, algorithm_arguments
-from dnll_plugin.errors import InputError
 
 FOLDER = Path(__file__).parent.parent / "config"
 CONFIGS = {file.stem: file for file in sorted(FOLDER.glob("*.yaml"))}

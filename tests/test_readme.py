@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.settings.keys import GROUPS, markdown_table
 from dnll_plugin.commands.main import COMMANDS
+from dnll_plugin.settings.keys import GROUPS, markdown_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

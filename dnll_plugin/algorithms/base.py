@@ -8,16 +8,16 @@ from semilearn.core import AlgorithmBase
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
-from dnll_plugin.hooks.negative_label import NegativeLabelHook
 from dnll_plugin.functional.losses import NEGATIVE_LOSSES
-from dnll_plugin.nets.pair import with_input_noise
 from dnll_plugin.functional.schedules import (
     cosine_to_zero,
     linear_to_zero,
     negative_label_weight,
     sigmoid_rampup,
 )
+from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
+from dnll_plugin.hooks.negative_label import NegativeLabelHook
+from dnll_plugin.nets.pair import with_input_noise
 
 VIEWS_LIKE = {"weak_weak": "meanteacher", "weak_strong": "fixmatch"}
 """Algorithm of the toolbox whose two views of an unlabeled image are ours, by ``ulb_views``."""

@@ -10,12 +10,12 @@ from semilearn.core.utils import ALGORITHMS, get_net_builder
 from torch import Tensor
 
 from dnll_plugin.algorithms.base import DNLLBase, LabeledViews, weighted_sum
-from dnll_plugin.hooks.monitor import is_log_step
-from dnll_plugin.hooks.role_swap import SIDES, RoleSwapHook
 from dnll_plugin.functional.losses import Heads, consistency, dual_losses
 from dnll_plugin.functional.negatives import rows_without_pull, stable_rows
-from dnll_plugin.nets.pair import pair_builder
 from dnll_plugin.functional.schedules import sigmoid_rampup
+from dnll_plugin.hooks.monitor import is_log_step
+from dnll_plugin.hooks.role_swap import SIDES, RoleSwapHook
+from dnll_plugin.nets.pair import pair_builder
 
 PEER = {"left": "right", "right": "left"}
 

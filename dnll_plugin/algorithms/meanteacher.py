@@ -8,8 +8,8 @@ from semilearn.core.utils import ALGORITHMS
 from torch import Tensor
 
 from dnll_plugin.algorithms.base import DNLLBase, weighted_sum
-from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.functional.losses import Heads, meanteacher_losses
+from dnll_plugin.hooks.monitor import is_log_step
 
 
 class TeacherMixin(AlgorithmBase):

@@ -9,8 +9,8 @@ from torch import Tensor
 from dnll_plugin.algorithms.base import LearnsNegatives, negative_arguments
 from dnll_plugin.algorithms.masked_rows import Learnt, MaskedRowsMixin
 from dnll_plugin.algorithms.turns import TakesTurns
-from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.functional.losses import negative_label_loss
+from dnll_plugin.hooks.monitor import is_log_step
 
 
 class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):

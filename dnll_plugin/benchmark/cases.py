@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import torch
 from rich.console import Console
 
-from dnll_plugin.settings import resolve as settings_module
-from dnll_plugin.runs.result import device_name, peak_memory_mb
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.log import ToolboxLog, run_logger
-from dnll_plugin.commands.train import add_hooks
+from dnll_plugin.runs.result import device_name, peak_memory_mb
+from dnll_plugin.settings import resolve as settings_module
+from dnll_plugin.training.run import add_hooks
 
 RIVALS = ("fixmatch", "flexmatch", "meanteacher")
 """The toolbox's algorithms that every config is also measured with."""
@@ -116,9 +116,9 @@ def prepare(case: Case, folder: Path) -> Subject:
         case: The case.
         folder: Where the hooks may write.
     """
-    from dnll_plugin.training.progress import ProgressHook
     from dnll_plugin.training import device as devices
     from dnll_plugin.training.build import build_algorithm
+    from dnll_plugin.training.progress import ProgressHook
     from dnll_plugin.training.ranks import ALONE
 
     settings = settings_module.resolve(case.config, [*case.overrides, *MEASURED])

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dnll_plugin.runs import signals
+from dnll_plugin.commands.options import add_set
 from dnll_plugin.comparison import report
 from dnll_plugin.comparison.planning import Plan, Request, plan_in_child
 from dnll_plugin.comparison.progress import Display
 from dnll_plugin.comparison.running import Failure, run_all
-from dnll_plugin.runs.locks import locked
-from dnll_plugin.commands.options import add_set
 from dnll_plugin.errors import InputError
+from dnll_plugin.runs import signals
+from dnll_plugin.runs.locks import locked
 
 OURS = "dnll_"
 """How the names of this package's algorithms begin."""

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dnll_plugin.settings.keys import one_of
-from dnll_plugin.prediction.rows import FORMATS, SEPARATOR
-from dnll_plugin.prediction.run import TrainedRun, read_run
 from dnll_plugin.datasets.folders import image_paths
 from dnll_plugin.errors import InputError
+from dnll_plugin.prediction.rows import FORMATS, SEPARATOR
+from dnll_plugin.prediction.run import TrainedRun, read_run
+from dnll_plugin.settings.keys import one_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

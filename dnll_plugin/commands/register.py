@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dnll_plugin.commands import doctor
+from dnll_plugin.diagnosis.facts import read_facts
 from dnll_plugin.diagnosis.findings import diagnose
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox.checkout.plan import block
-from dnll_plugin.toolbox.checkout.plan import plan as checkout
+from dnll_plugin.toolbox.checkout import block
+from dnll_plugin.toolbox.checkout import plan as checkout
 from dnll_plugin.toolbox.checkout.version import identify
 
 
@@ -115,7 +115,7 @@ def problems(folder: Path) -> list[str]:
     """What would not work in a checkout, a line each."""
     found = [] if is_installed(folder) else ["dnll_plugin is not installed for this Python"]
     sys.path.insert(0, str(folder))  # as for the toolbox's train.py, which is started there
-    facts = doctor.read_facts()
+    facts = read_facts()
     found += [finding.text for finding in diagnose(facts) if finding.broken]
     if facts.torch and not facts.torch.gpus:
         found.append("no CUDA device: train.py cannot run here, use dnll train --c FILE")

@@ -3,24 +3,19 @@
 import argparse
 import logging
 import sys
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from dnll_plugin.settings import resolve as settings_module
-from dnll_plugin.runs import signals
 from dnll_plugin.commands.options import add_set
+from dnll_plugin.runs import signals
 from dnll_plugin.runs.folder import RunFolder
-from dnll_plugin.runs.log import ToolboxLog, run_logger
-from dnll_plugin.errors import InputError
+from dnll_plugin.runs.log import run_logger
+from dnll_plugin.runs.same_settings import check_same_settings
+from dnll_plugin.settings import resolve as settings_module
 
-if TYPE_CHECKING:  # with it comes torch, which --help need not import
-    from dnll_plugin.training.ranks import Ranks
-
-MAY_DIFFER_ON_RESUME = {"data_dir", "save_dir", "num_workers", "device"}
-"""Keys that change nothing of what a run computes."""
+REMEDY = "resume it with its own settings, or give another --save_name"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         InputError: If settings, data, device or run folder are wrong.
     """
     from dnll_plugin.training.ranks import joined
+    from dnll_plugin.training.run import train
 
     logging.captureWarnings(True)
     with joined() as ranks, ExitStack() as held:
@@ -80,143 +76,5 @@ def claim(
     if resume and folder.is_finished():
         return False
     held.enter_context(folder.claimed(resume))
-    if folder.config.exists():
-        check_same_settings(settings, folder.config)
+    check_same_settings(settings, folder.config, REMEDY)
     return True
-
-
-def train(
-    settings: settings_module.Settings,
-    folder: RunFolder,
-    resume: bool,
-    console: Console,
-    logger: logging.Logger,
-    interruption: signals.Interruption,
-    ranks: "Ranks",
-) -> int:
-    """Builds the algorithm, trains it and writes the result; returns the exit code."""
-    from dnll_plugin.hooks.finite import NotFiniteError
-    from dnll_plugin.training.progress import ProgressHook
-    from dnll_plugin.training import device as devices
-    from dnll_plugin.training.build import build_algorithm
-    from dnll_plugin.training.loaders import end_workers
-    from dnll_plugin.training.ddp import spread
-    from dnll_plugin.training.saving import Interrupted
-
-    device = ranks.together(lambda: ranks.place(devices.choose(settings["device"])))
-    toolbox_log = ToolboxLog(logger)
-    with redirect_stdout(toolbox_log):
-        algorithm = ranks.first_then_others(
-            lambda: build_algorithm(settings.namespace(), device, folder.path, toolbox_log, ranks)
-        )
-    ranks.together(lambda: spread(algorithm, ranks))
-    progress = ProgressHook(console, logger)
-    saving = add_hooks(algorithm, folder, interruption, progress, ranks)
-    go_on(folder, algorithm, saving, resume, logger)
-    ranks.once(lambda: settings.dump(folder.config))
-    logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
-    try:
-        if hasattr(algorithm, "warmup"):
-            algorithm.warmup()
-        algorithm.train()
-    except Interrupted as signal_came:
-        logger.info(f"{signal_came}: saved at step {algorithm.it + 1}; go on with --resume")
-        return signal_came.exit_code
-    except NotFiniteError:  # the same in every process
-        if ranks.is_first:
-            raise
-        return 1
-    finally:
-        end_workers(algorithm)
-        progress.stop()
-    ranks.once(lambda: finish(settings, folder, algorithm, saving.seconds(), device, logger))
-    return 0
-
-
-def add_hooks(
-    algorithm: Any,
-    folder: RunFolder,
-    interruption: signals.Interruption,
-    progress: Any,
-    ranks: "Ranks",
-) -> Any:
-    """Registers what happens around a step; of several processes rank 0 records and shows it.
-
-    Returns:
-        The hook that saves the run.
-    """
-    from dnll_plugin.hooks.finite import FiniteHook
-    from dnll_plugin.training.metrics import MetricsHook
-    from dnll_plugin.training.ddp import AgreementHook
-    from dnll_plugin.training.saving import QuietEvaluationHook, SavingHook
-
-    agreement = AgreementHook(interruption, ranks)
-    saving = SavingHook(folder.path, agreement.agreed, ranks)
-    finite = FiniteHook(saving.last_checkpoint, ranks.gather)
-    algorithm.register_hook(agreement, None, "HIGHEST")
-    algorithm.register_hook(QuietEvaluationHook(), "EvaluationHook", "HIGH")
-    if ranks.is_first:
-        algorithm.register_hook(MetricsHook(folder.path), None, "ABOVE_NORMAL")
-    algorithm.register_hook(finite, "FiniteHook", "NORMAL")
-    algorithm.register_hook(saving, None, "LOW")
-    if ranks.is_first:
-        algorithm.register_hook(progress, None, "LOWEST")
-    return saving
-
-
-def go_on(
-    folder: RunFolder, algorithm: Any, saving: Any, resume: bool, logger: logging.Logger
-) -> None:
-    """Puts an algorithm back to the last whole checkpoint of the run, if there is one."""
-    from dnll_plugin.training import checkpoint
-    from dnll_plugin.training.saving import resume_from
-
-    ranks = saving.ranks
-    start = ranks.once(lambda: checkpoint.latest_whole(folder.path))
-    if start is not None:
-        if start.name != checkpoint.LATEST:
-            logger.info(f"{checkpoint.LATEST} is damaged: taking the one before")
-        exact = ranks.together(lambda: resume_from(start, algorithm, saving))
-        logger.info(f"going on from step {algorithm.it} ({start.name})")
-        if not exact:
-            logger.info(
-                f"not exactly: {start.name} is the toolbox's, which does not save its random "
-                "generators; they start anew"
-            )
-    elif resume:
-        logger.info("no checkpoint yet: starting from the beginning")
-
-
-def finish(
-    settings: settings_module.Settings,
-    folder: RunFolder,
-    algorithm: Any,
-    seconds: float,
-    device: Any,
-    logger: logging.Logger,
-) -> None:
-    """Draws the curves of a finished run and writes its result."""
-    from dnll_plugin.runs.curves import draw_curves
-    from dnll_plugin.runs.result import write_result
-
-    draw_curves(folder.metrics, folder.curves)
-    result = write_result(folder, settings, algorithm, device, seconds)
-    logger.info(
-        f"done: error {result['error_rate']:.2f}%, best {result['best_error_rate']:.2f}%, "
-        f"{result['seconds']:.0f} s; see {folder.path}"
-    )
-
-
-def check_same_settings(settings: settings_module.Settings, config: Path) -> None:
-    """Compares the settings with those that the run in the folder was started with.
-
-    Raises:
-        InputError: If a setting that matters differs; the message names it.
-    """
-    before: dict[str, Any] = settings_module.read_yaml(config)
-    for name in ("algorithm", *(before.keys() & settings.values.keys())):
-        if name not in MAY_DIFFER_ON_RESUME and settings[name] != before[name]:
-            raise InputError(
-                f"{name}: the run in {config.parent} has {before[name]!r}, not {settings[name]!r}; "
-                "resume it with its own settings, or give another --save_name"
-            )

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dnll_plugin.comparison.planning import Run
+from dnll_plugin.runs.same_settings import MAY_DIFFER_ON_RESUME
 from dnll_plugin.settings.resolve import read_yaml
-from dnll_plugin.commands.train import MAY_DIFFER_ON_RESUME
 
 USES_EVERY_LABEL = "fullysupervised"
 """The algorithm that is given the label of every image, whatever the split."""

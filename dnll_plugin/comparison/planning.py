@@ -15,15 +15,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dnll_plugin.settings import resolve as settings_module
 from dnll_plugin.comparison.published import AS_MANY_AS_LABELS, LOSS_WEIGHT, PUBLISHED
-from dnll_plugin.settings.keys import RunKeys
-from dnll_plugin.settings.checks import nearest
-from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments, base_of
-from dnll_plugin.runs.folder import RunFolder
-from dnll_plugin.settings.resolve import Settings
-from dnll_plugin.commands.train import MAY_DIFFER_ON_RESUME
 from dnll_plugin.errors import InputError
+from dnll_plugin.runs.folder import RunFolder
+from dnll_plugin.runs.same_settings import check_same_settings
+from dnll_plugin.settings import resolve as settings_module
+from dnll_plugin.settings.checks import nearest
+from dnll_plugin.settings.keys import RunKeys
+from dnll_plugin.settings.resolve import Settings
+from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments, base_of
 
 OF_A_RUN = {
     "algorithm": "--algorithms",
@@ -33,6 +33,9 @@ OF_A_RUN = {
     "data_dir": "--data_dir",
 }
 """Keys that each run gets its own value of, and the option that gives it."""
+
+
+REMEDY = "give another --out, or the settings that it was started with"
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def plan(request: Request) -> Plan:
         keys = own_keys(algorithm, in_file, request.overrides, as_written.num_labels)
         for seed in request.seeds:
             run, settings = plan_run(algorithm, seed, keys, request)
-            check_same_settings(settings, run.folder.config)
+            check_same_settings(settings, run.folder.config, REMEDY)
             runs.append(run)
         own[algorithm] = {key: OwnKey(settings[key], keys[key].origin) for key in keys}
         shared[algorithm] = {
@@ -206,22 +209,6 @@ def plan_run(
         (*arguments, "--set", *overrides),
     )
     return run, settings
-
-
-def check_same_settings(settings: Settings, config: Path) -> None:
-    """Checks that the run in a folder, if there is one, was started with these settings.
-
-    Raises:
-        InputError: it was not; the message names the setting.
-    """
-    before = settings_module.read_yaml(config) if config.exists() else {}
-    for key, value in before.items():
-        now = settings.values.get(key)
-        if key not in MAY_DIFFER_ON_RESUME and now != value:
-            raise InputError(
-                f"{key}: the run in {config.parent} has {value!r}, not {now!r}; give another "
-                "--out, or the settings that it was started with"
-            )
 
 
 def _quiet() -> None:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dnll_plugin.prediction.run import TrainedRun
 from dnll_plugin.datasets.image_files import read_image
 from dnll_plugin.datasets.transforms import evaluation_view, short_side
 from dnll_plugin.errors import InputError
+from dnll_plugin.prediction.run import TrainedRun
 
 
 class Batch(NamedTuple):

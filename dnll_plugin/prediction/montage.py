@@ -6,8 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from dnll_plugin.prediction.rows import Row
 from dnll_plugin.datasets.image_files import read_image
+from dnll_plugin.prediction.rows import Row
 
 COLUMNS, LINES = 8, 2
 PIXELS = 160

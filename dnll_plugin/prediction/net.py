@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dnll_plugin.prediction.run import TrainedRun
 from dnll_plugin.errors import InputError
 from dnll_plugin.nets.lookup import find_builder
 from dnll_plugin.nets.pair import SIDES, SubmodelPair, pair_builder
+from dnll_plugin.prediction.run import TrainedRun
 from dnll_plugin.training import checkpoint
 
 STUDENT = "student"

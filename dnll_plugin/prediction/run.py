@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.runs.folder import RunFolder
-from dnll_plugin.settings.resolve import read_yaml
 from dnll_plugin.datasets.class_names import NAMES
 from dnll_plugin.errors import InputError
+from dnll_plugin.runs.folder import BEST, RunFolder
+from dnll_plugin.settings.resolve import read_yaml
 
 PAIR = ("ensemble", "left", "right")
 
@@ -58,14 +58,10 @@ def read_run(path: Path) -> TrainedRun:
     Raises:
         InputError: it is none, or the run has no checkpoint yet.
     """
-    from dnll_plugin.toolbox import (
-        checkpoint,
-    )  # with it torch, which a wrong option need not wait for
-
     folder = RunFolder(path)
     if not folder.config.is_file():
         raise InputError(f"--run {path}: not a run folder of dnll train: it has no config.yaml")
-    best = path / checkpoint.BEST
+    best = path / BEST
     if not best.is_file():
         raise InputError(
             f"--run {path}: has no checkpoint {best.name}: the run was never evaluated; go on with "

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import track
 from torch import nn
 
+from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.images import Batch, batches
 from dnll_plugin.prediction.montage import Extremes
 from dnll_plugin.prediction.net import class_probabilities
 from dnll_plugin.prediction.rows import Row, rows_of, writer
 from dnll_plugin.prediction.run import TrainedRun
-from dnll_plugin.errors import InputError
 
 SECONDS_BETWEEN_LINES = 10.0
 NAMED = 10

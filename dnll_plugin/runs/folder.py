@@ -5,8 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnll_plugin.runs.locks import locked
 from dnll_plugin.errors import InputError
+from dnll_plugin.runs.locks import locked
+
+LATEST, PREVIOUS, BEST = "latest_model.pth", "previous_model.pth", "model_best.pth"
+"""Names of the checkpoints: the newest, the one before it, the one with the lowest error."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,7 @@ class RunFolder:
 
     def holds_run(self) -> bool:
         """Whether a run was started here, finished or not."""
-        from dnll_plugin.training import checkpoint  # with it torch, which no other question needs
-
-        files = (self.config, self.metrics, self.result, self.path / checkpoint.LATEST)
+        files = (self.config, self.metrics, self.result, self.path / LATEST)
         return any(file.exists() for file in files)
 
     @contextmanager

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from dnll_plugin.runs.folder import RunFolder
-from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.runs.records import Record, read
+from dnll_plugin.settings.resolve import Settings
 
 PACKAGES = ("dnll-plugin", "semilearn", "torch", "torchvision", "timm", "numpy")
 

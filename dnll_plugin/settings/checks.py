@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from dnll_plugin.settings.keys import one_of
 from dnll_plugin.errors import InputError
+from dnll_plugin.settings.keys import one_of
 
 Values = Mapping[str, Any]
 Problem = tuple[str, str] | None

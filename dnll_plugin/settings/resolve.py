@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from dnll_plugin.errors import InputError
+from dnll_plugin.settings.checks import CHECKS, COUNTED_SETS, nearest
 from dnll_plugin.settings.config_file import one_line, read_config, read_value, shown, write_config
 from dnll_plugin.settings.keys import MethodKeys, range_in_words
-from dnll_plugin.settings.checks import CHECKS, COUNTED_SETS, nearest
 from dnll_plugin.settings.toolbox_keys import (
     IGNORED,
     RUN_FIELDS,
@@ -20,7 +21,6 @@ from dnll_plugin.settings.toolbox_keys import (
     keys_of,
     known_keys,
 )
-from dnll_plugin.errors import InputError
 
 DEFAULT, FILE, COMMAND_LINE, DATA = "default", "file", "command line", "data"
 

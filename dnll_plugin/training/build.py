@@ -15,6 +15,7 @@ import torch
 
 from dnll_plugin.datasets.toolbox_files import not_loaded
 from dnll_plugin.errors import InputError
+from dnll_plugin.toolbox.patches.redirection import autocast
 from dnll_plugin.training import device as devices
 from dnll_plugin.training.ranks import ALONE, Ranks
 
@@ -80,7 +81,7 @@ def build_algorithm(
     if args.channels_last:
         use_channels_last(algorithm.model)
         use_channels_last(algorithm.ema_model)
-    algorithm.amp_cm = devices.autocast(device, args.amp)
+    algorithm.amp_cm = autocast(device, args.amp)
     algorithm.loss_scaler = torch.amp.GradScaler(
         device.type, enabled=args.amp and device.type == "cuda"
     )

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from dnll_plugin.errors import InputError
-
-LATEST, PREVIOUS, BEST = "latest_model.pth", "previous_model.pth", "model_best.pth"
+from dnll_plugin.runs.folder import LATEST, PREVIOUS
 
 
 class CheckpointNotWrittenError(RuntimeError):

@@ -1,22 +1,9 @@
-"""The device of a run: CUDA, MPS or the CPU.
-
-The toolbox assumes CUDA in some eighty places. Where the run's device is another one, calls of
-``.cuda()`` go to that device and CUDA's events and synchronisation become those of the host. Where
-it is CUDA nothing is replaced.
-"""
-
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import Any
+"""The device of a run: CUDA, MPS or the CPU."""
 
 import torch
-from torch import Tensor, nn
 
 from dnll_plugin.errors import InputError
-
-_redirected_to: torch.device | None = None
+from dnll_plugin.toolbox.patches import redirection
 
 
 def choose(name: str) -> torch.device:
@@ -29,11 +16,7 @@ def choose(name: str) -> torch.device:
     Raises:
         InputError: If the named device is not there.
     """
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
+    there = redirection.available()
     if name == "auto":
         name = next(device for device, available in there.items() if available)
     if not there.get(name, False):
@@ -43,73 +26,8 @@ def choose(name: str) -> torch.device:
 
 def use(device: torch.device) -> None:
     """Makes the toolbox run on ``device`` in this process, until another one is chosen."""
-    global _redirected_to
     if device.type == "cuda":
-        _restore()
+        redirection.restore()
         torch.cuda.set_device(device)
     else:
-        _redirected_to = device
-        _redirect()
-
-
-def current() -> torch.device:
-    """The device that the toolbox's ``.cuda()`` leads to in this process."""
-    return _redirected_to or torch.device("cuda")
-
-
-def autocast(device: torch.device, enabled: bool) -> Callable[[], AbstractContextManager[Any]]:
-    """The context of mixed precision: float16 on CUDA and MPS, bfloat16 on the CPU."""
-    if not enabled:
-        return nullcontext
-    dtype = torch.bfloat16 if device.type == "cpu" else torch.float16
-    return partial(torch.autocast, device.type, dtype=dtype)
-
-
-class HostEvent:
-    """Stands in for :class:`torch.cuda.Event` where there is no CUDA: host time."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.at = 0.0
-
-    def record(self, stream: Any = None) -> None:
-        self.at = time.perf_counter()
-
-    def elapsed_time(self, end: "HostEvent") -> float:
-        """Milliseconds from this event to ``end``."""
-        return (end.at - self.at) * 1000.0
-
-
-def _to_run_device(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    return self.to(current())
-
-
-def _module_to_run_device(self: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
-    return self.to(current())
-
-
-def _nothing(*args: Any, **kwargs: Any) -> None:
-    return None
-
-
-_REPLACED: list[tuple[Any, str, Any]] = [
-    (Tensor, "cuda", _to_run_device),
-    (nn.Module, "cuda", _module_to_run_device),
-    (torch.cuda, "Event", HostEvent),
-    (torch.cuda, "synchronize", _nothing),
-    (torch.cuda, "set_device", _nothing),
-]
-_originals: dict[tuple[Any, str], Any] = {}
-
-
-def _redirect() -> None:
-    for owner, name, replacement in _REPLACED:
-        _originals.setdefault((owner, name), getattr(owner, name))
-        setattr(owner, name, replacement)
-
-
-def _restore() -> None:
-    global _redirected_to
-    _redirected_to = None
-    for (owner, name), original in _originals.items():
-        setattr(owner, name, original)
-    _originals.clear()
+        redirection.redirect(device)

@@ -15,8 +15,8 @@ from rich.progress import (
 )
 from semilearn.core.hooks import Hook
 
-from dnll_plugin.training.metrics import MetricsHook
 from dnll_plugin.hooks.monitor import is_log_step
+from dnll_plugin.training.metrics import MetricsHook
 
 
 class ProgressHook(Hook):

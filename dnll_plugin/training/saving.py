@@ -9,6 +9,7 @@ from typing import Any
 from semilearn.core.hooks import EvaluationHook, Hook
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.runs.folder import BEST
 from dnll_plugin.training import checkpoint
 from dnll_plugin.training.foreign_checkpoint import (
     check_weights,
@@ -78,7 +79,7 @@ class SavingHook(Hook):
         """Writes the latest checkpoint, and the best one."""
         checkpoint.write_latest(state, self.folder)
         if is_best:
-            checkpoint.write(state, self.folder / checkpoint.BEST)
+            checkpoint.write(state, self.folder / BEST)
 
     def last_checkpoint(self) -> str:
         """What the last good checkpoint is, for a message."""

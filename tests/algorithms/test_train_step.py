@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from dnll_plugin.settings import resolve as settings
 from dnll_plugin.runs.log import ToolboxLog
+from dnll_plugin.settings import resolve as settings
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
 

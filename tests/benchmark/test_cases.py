@@ -9,7 +9,7 @@ from dnll_plugin.benchmark import cases, timing
 from dnll_plugin.benchmark.report import PARTS, draw, part
 from dnll_plugin.benchmark.timing import STAGES, Timings
 
-DIGITS = Path(__file__).parents[3] / "config" / "dnll_digits_20.yaml"
+DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
 TINY = ("img_size=8", "batch_size=4", "uratio=2", "eval_batch_size=500")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dnll_plugin.commands import compare
-from dnll_plugin.comparison.planning import Plan, Run
 from dnll_plugin.commands.main import main
+from dnll_plugin.comparison.planning import Plan, Run
 from dnll_plugin.runs.folder import RunFolder
 
 CONFIG = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"

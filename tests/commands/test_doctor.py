@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dnll_plugin.commands import doctor
+from dnll_plugin.diagnosis import facts as facts_module
 from dnll_plugin.diagnosis.findings import KNOWN_SET, PACKAGES, Facts, TorchFacts, diagnose
 from dnll_plugin.toolbox.checkout.version import WHEEL, ToolboxVersion
 
@@ -54,7 +55,7 @@ backends = Module(mps=Module(is_available=lambda: False))
 )
 def test_an_import_that_fails_is_told_in_one_line(torch, content, cause):
     torch.write_text(content)
-    answer, error = doctor.ask("torch")
+    answer, error = facts_module.ask("torch")
     assert answer is None
     assert cause in error
     assert "\n" not in error
@@ -62,24 +63,24 @@ def test_an_import_that_fails_is_told_in_one_line(torch, content, cause):
 
 def test_an_import_that_hangs_is_given_up(torch):
     torch.write_text("import threading; threading.Event().wait()")
-    assert doctor.ask("torch", seconds=0.5) == (None, "no answer within 0.5 seconds")
+    assert facts_module.ask("torch", seconds=0.5) == (None, "no answer within 0.5 seconds")
 
 
 def test_a_module_may_print_while_it_is_imported(torch):
     torch.write_text("import sys\nprint('{}')\nprint('a warning', file=sys.stderr)" + WORKS)
     gpu = ["A GPU", 2**30]
-    assert doctor.ask("torch") == ({"cuda": "13.0", "gpus": [gpu, gpu], "mps": False}, None)
+    assert facts_module.ask("torch") == ({"cuda": "13.0", "gpus": [gpu, gpu], "mps": False}, None)
 
 
 def test_children_do_not_import_from_the_working_directory(torch, tmp_path, monkeypatch):
     torch.write_text(WORKS)
     (tmp_path / "torch.py").write_text("raise RuntimeError('the wrong one')")
     monkeypatch.chdir(tmp_path)
-    assert doctor.ask("torch")[1] is None
+    assert facts_module.ask("torch")[1] is None
 
 
 def test_the_machine_of_these_tests():
-    facts = doctor.read_facts()
+    facts = facts_module.read_facts()
     assert isinstance(facts.torch, TorchFacts)
     assert facts.torchvision_needs.startswith("==")
     assert None not in facts.versions.values()
@@ -90,13 +91,13 @@ def test_the_machine_of_these_tests():
 
 def test_what_is_not_installed_is_reported(monkeypatch):
     def missing(name: str):
-        raise doctor.metadata.PackageNotFoundError(name)
+        raise facts_module.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(doctor.metadata, "version", missing)
-    monkeypatch.setattr(doctor.metadata, "requires", missing)
-    monkeypatch.setattr(doctor, "find_toolbox", lambda: None)
-    monkeypatch.setattr(doctor, "ask", lambda question: (None, "ModuleNotFoundError"))
-    facts = doctor.read_facts()
+    monkeypatch.setattr(facts_module.metadata, "version", missing)
+    monkeypatch.setattr(facts_module.metadata, "requires", missing)
+    monkeypatch.setattr(facts_module, "find_toolbox", lambda: None)
+    monkeypatch.setattr(facts_module, "ask", lambda question: (None, "ModuleNotFoundError"))
+    facts = facts_module.read_facts()
     assert set(facts.versions.values()) == {None}
     assert (facts.torch, facts.toolbox, facts.torchvision_needs) == (None, None, "")
     texts = [finding.text for finding in diagnose(facts)]
@@ -115,8 +116,8 @@ def test_what_is_not_installed_is_reported(monkeypatch):
     ],
 )
 def test_the_torch_that_torchvision_needs(monkeypatch, declared, needs):
-    monkeypatch.setattr(doctor.metadata, "requires", lambda name: declared)
-    assert doctor._torch_that_torchvision_needs() == needs
+    monkeypatch.setattr(facts_module.metadata, "requires", lambda name: declared)
+    assert facts_module._torch_that_torchvision_needs() == needs
 
 
 @pytest.mark.parametrize(
@@ -184,5 +185,5 @@ def test_a_terminal_gets_a_table_if_it_can(capsys, monkeypatch, rich):
 
 def test_paths_are_told_as_one_would_type_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert doctor._shortest(tmp_path / ".venv" / "bin" / "python") == ".venv/bin/python"
-    assert doctor._shortest(Path(os.sep, "usr", "python")) == "/usr/python"
+    assert facts_module.shortest(tmp_path / ".venv" / "bin" / "python") == ".venv/bin/python"
+    assert facts_module.shortest(Path(os.sep, "usr", "python")) == "/usr/python"

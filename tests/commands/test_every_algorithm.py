@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dnll_plugin.settings.toolbox_keys import algorithm_arguments, base_of
 from dnll_plugin.commands.main import main
+from dnll_plugin.settings.toolbox_keys import algorithm_arguments, base_of
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
 TINY = [

@@ -15,12 +15,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnll_plugin.commands import train
-from dnll_plugin.settings.toolbox_keys import keys_of
 from dnll_plugin.commands.main import main
-from dnll_plugin.settings.resolve import resolve
 from dnll_plugin.errors import InputError
+from dnll_plugin.runs.folder import LATEST, PREVIOUS
+from dnll_plugin.settings.resolve import resolve
+from dnll_plugin.settings.toolbox_keys import keys_of
 from dnll_plugin.training import checkpoint
+from dnll_plugin.training import run as training
 from dnll_plugin.training.saving import SavingHook, resume_from, run_state
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
@@ -35,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("hostile")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(train, "train", lambda *_: 0)
+        patch.setattr(training, "train", lambda *_: 0)
         yield folder
 
 
@@ -220,8 +221,8 @@ def test_damaged_checkpoints_are_refused_or_passed_over(
     run = folder / "run"
     run.mkdir(exist_ok=True)
     content = (folder / "good.pth").read_bytes()
-    (run / checkpoint.PREVIOUS).write_bytes(content)
-    (run / checkpoint.LATEST).write_bytes(damaged(content, good, data))
+    (run / PREVIOUS).write_bytes(content)
+    (run / LATEST).write_bytes(damaged(content, good, data))
     start = checkpoint.latest_whole(run)
     assert start is not None
     saving = SavingHook(run, lambda: None)

@@ -13,6 +13,7 @@ from dnll_plugin.prediction.montage import Extremes
 from dnll_plugin.prediction.net import build_net, load_net, of_the_net
 from dnll_plugin.prediction.rows import Row
 from dnll_plugin.prediction.run import read_run
+from dnll_plugin.runs.folder import BEST
 from dnll_plugin.training import checkpoint
 
 CONFIG = {
@@ -32,11 +33,11 @@ def make_run(tmp_path):
         config = {**CONFIG, **changes}
         text = "".join(f"{key}: {value}\n" for key, value in config.items())
         (folder / "config.yaml").write_text(text)
-        (folder / checkpoint.BEST).touch()
+        (folder / BEST).touch()
         if classes is not None:
             (folder / "classes.json").write_text(json.dumps(classes))
         nets = [build_net(read_run(folder)).state_dict() for _ in range(2)]
-        checkpoint.write(dict(zip(("model", "ema_model"), nets)), folder / checkpoint.BEST)  # noqa: B905
+        checkpoint.write(dict(zip(("model", "ema_model"), nets)), folder / BEST)  # noqa: B905
         return folder
 
     return make
@@ -183,7 +184,7 @@ def test_an_existing_file_is_not_replaced_unless_asked_for(make_run, images, tmp
 
 def test_a_run_without_a_checkpoint(make_run, images, tmp_path, capsys):
     run = make_run()
-    (run / checkpoint.BEST).unlink()
+    (run / BEST).unlink()
     assert "has no checkpoint model_best.pth" in error_of(
         capsys, predict(run, images, tmp_path / "o.csv")
     )
@@ -202,7 +203,7 @@ def test_a_checkpoint_of_another_net(make_run, images, tmp_path, capsys, change)
 
 def test_a_damaged_checkpoint(make_run, images, tmp_path, capsys):
     run = make_run()
-    (run / checkpoint.BEST).write_bytes(b"damaged")
+    (run / BEST).write_bytes(b"damaged")
     assert "is damaged" in error_of(capsys, predict(run, images, tmp_path / "o.csv"))
 
 

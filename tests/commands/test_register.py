@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.commands import doctor, register
+from dnll_plugin.commands import register
 from dnll_plugin.diagnosis.findings import KNOWN_SET, PACKAGES, Facts, TorchFacts
 from dnll_plugin.toolbox.checkout.version import find_toolbox
 
@@ -36,7 +36,7 @@ def call(*arguments: object) -> int:
 
 
 def test_register_status_remove(checkout, capsys, monkeypatch):
-    monkeypatch.setattr(doctor, "read_facts", lambda: GOOD)
+    monkeypatch.setattr(register, "read_facts", lambda: GOOD)
     monkeypatch.setattr(sys, "path", sys.path.copy())
     assert call("--toolbox", checkout) == 0
     printed = capsys.readouterr().out
@@ -62,7 +62,7 @@ def test_register_status_remove(checkout, capsys, monkeypatch):
 
 def test_status_says_what_would_not_work(checkout, capsys, monkeypatch):
     without = Facts(GOOD.python, {**GOOD.versions, "timm": None}, "", TorchFacts())
-    monkeypatch.setattr(doctor, "read_facts", lambda: without)
+    monkeypatch.setattr(register, "read_facts", lambda: without)
     monkeypatch.setattr(register, "is_installed", lambda folder: False)
     monkeypatch.setattr(sys, "path", sys.path.copy())
     call("--toolbox", checkout)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.settings import resolve as settings
 from dnll_plugin.comparison.planning import Request, plan, plan_in_child
 from dnll_plugin.comparison.published import AS_MANY_AS_LABELS, LOSS_WEIGHT, PUBLISHED
-from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments
 from dnll_plugin.errors import InputError
+from dnll_plugin.settings import resolve as settings
+from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments
 
 CHECKOUT = os.environ.get("USB_CHECKOUT")
 

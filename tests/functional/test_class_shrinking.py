@@ -7,7 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnll_plugin.functional.class_shrinking import shrunk_classes, shrunk_cross_entropy, uncertain_loss
+from dnll_plugin.functional.class_shrinking import (
+    shrunk_classes,
+    shrunk_cross_entropy,
+    uncertain_loss,
+)
 
 PROBABILITIES = torch.tensor(
     [

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dnll_plugin.training import metrics
 from dnll_plugin.hooks.monitor import MonitorHook, by_kind, is_log_step
 from dnll_plugin.hooks.negative_label import NegativeLabelHook
 from dnll_plugin.hooks.role_swap import RoleSwapHook
+from dnll_plugin.training import metrics
 
 ALONE = SimpleNamespace(distributed=False, rank=0, world_size=1)
 

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnll_plugin.prediction.rows import Row, rows_of, surely_not, writer
 from dnll_plugin.errors import InputError
+from dnll_plugin.prediction.rows import Row, rows_of, surely_not, writer
 
 
 @st.composite

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.runs.locks import locked
 from dnll_plugin.errors import InputError
+from dnll_plugin.runs.locks import locked
 
 HOLD = """
 import os, sys

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dnll_plugin.settings.config_file import MAX_BYTES, read_config, read_value, write_config
 from dnll_plugin.errors import InputError
+from dnll_plugin.settings.config_file import MAX_BYTES, read_config, read_value, write_config
 
 
 @pytest.fixture(scope="module")

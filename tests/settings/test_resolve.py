@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dnll_plugin.settings import keys
-from dnll_plugin.settings import checks as keys_checks
-from dnll_plugin.settings import toolbox_keys as keys_toolbox
-from dnll_plugin.settings import resolve as settings
 from dnll_plugin.errors import InputError
+from dnll_plugin.settings import checks as keys_checks
+from dnll_plugin.settings import keys
+from dnll_plugin.settings import resolve as settings
+from dnll_plugin.settings import toolbox_keys as keys_toolbox
 
 FIXMATCH = {
     **{"algorithm": "fixmatch", "dataset": "cifar10", "num_classes": 10, "num_labels": 40},

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from dnll_plugin.toolbox import registration
-from dnll_plugin.toolbox.checkout.plan import block
-from dnll_plugin.toolbox.checkout.plan import plan as checkout
-from dnll_plugin.toolbox.patches.change import ToolboxChangedError
+from dnll_plugin.toolbox.checkout import block
+from dnll_plugin.toolbox.checkout import plan as checkout
 from dnll_plugin.toolbox.checkout.version import find_toolbox
+from dnll_plugin.toolbox.patches.change import ToolboxChangedError
 
 PLUGIN = Path(__file__).resolve().parents[2]
 

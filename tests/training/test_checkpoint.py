@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.runs.folder import LATEST, PREVIOUS
 from dnll_plugin.training import checkpoint
 
 STATE = {"model": {"weight": torch.arange(5.0)}, "best_eval_acc": np.float64(0.5)}
@@ -26,8 +27,8 @@ def test_numpy_numbers_survive_a_safe_load(tmp_path: Path) -> None:
 def test_the_previous_one_is_kept(tmp_path: Path) -> None:
     for number in range(3):
         checkpoint.write_latest({**STATE, "it": number}, tmp_path)
-    assert checkpoint.read(tmp_path / checkpoint.LATEST)["it"] == 2
-    assert checkpoint.read(tmp_path / checkpoint.PREVIOUS)["it"] == 1
+    assert checkpoint.read(tmp_path / LATEST)["it"] == 2
+    assert checkpoint.read(tmp_path / PREVIOUS)["it"] == 1
     assert not list(tmp_path.glob("*.writing"))
 
 
@@ -35,7 +36,7 @@ def test_a_write_that_fails_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint.write_latest(STATE, tmp_path)
-    before = (tmp_path / checkpoint.LATEST).read_bytes()
+    before = (tmp_path / LATEST).read_bytes()
 
     def full(state: object, file: object) -> None:
         raise OSError(28, "No space left on device")
@@ -43,7 +44,7 @@ def test_a_write_that_fails_leaves_the_old_one(
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(checkpoint.CheckpointNotWrittenError, match="No space left"):
         checkpoint.write_latest(STATE, tmp_path)
-    assert (tmp_path / checkpoint.LATEST).read_bytes() == before
+    assert (tmp_path / LATEST).read_bytes() == before
     assert not list(tmp_path.glob("*.writing"))
 
 
@@ -89,9 +90,9 @@ def test_the_newest_whole_one_is_found(tmp_path: Path) -> None:
     assert checkpoint.latest_whole(tmp_path) is None
     checkpoint.write_latest(STATE, tmp_path)
     checkpoint.write_latest(STATE, tmp_path)
-    (tmp_path / checkpoint.LATEST).write_bytes(b"cut off")
-    assert checkpoint.latest_whole(tmp_path) == tmp_path / checkpoint.PREVIOUS
-    (tmp_path / checkpoint.PREVIOUS).write_bytes(b"")
+    (tmp_path / LATEST).write_bytes(b"cut off")
+    assert checkpoint.latest_whole(tmp_path) == tmp_path / PREVIOUS
+    (tmp_path / PREVIOUS).write_bytes(b"")
     with pytest.raises(InputError, match="damaged, and so is the one before"):
         checkpoint.latest_whole(tmp_path)
 

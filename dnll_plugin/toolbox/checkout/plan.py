@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox.checkout.plan import block
+from dnll_plugin.toolbox.checkout import block
 
 Contents = dict[Path, bytes | None]
 """Content of files, None for a file that is not there."""

@@ -19,13 +19,13 @@ def run_on_the_host() -> None:
     import torch
     from torch.nn.parallel import DistributedDataParallel
 
-    from dnll_plugin.training import device
+    from dnll_plugin.toolbox.patches import redirection
 
-    host = device.choose("auto")
-    device.use(host)
+    host = torch.device("mps" if redirection.available()["mps"] else "cpu")
+    redirection.redirect(host)
 
     def send_model_cuda(args: Any, model: Any, clip_batch: bool = True) -> Any:
-        model = model.to(device.current())
+        model = model.to(redirection.current())
         if not args.distributed:
             return model
         if clip_batch and args.gpu is not None:
@@ -33,7 +33,7 @@ def run_on_the_host() -> None:
         return DistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=True)
 
     replace("send_model_cuda", "semilearn.core.utils.misc", lambda original: send_model_cuda)
-    replace("autocast", "semilearn.core.algorithmbase", lambda _: device.autocast(host, True))
+    replace("autocast", "semilearn.core.algorithmbase", lambda _: redirection.autocast(host, True))
     torch.distributed.init_process_group = _without_nccl(torch.distributed.init_process_group)
 
 

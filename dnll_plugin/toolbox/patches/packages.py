@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.toolbox.patches.change import replace
 from dnll_plugin.toolbox.checkout.version import find_toolbox
+from dnll_plugin.toolbox.patches.change import replace
 
 TIMM_HELPERS = "timm.models.layers.helpers"
 

@@ -4,10 +4,7 @@ A change is made once, when the toolbox is imported; it checks that what it repl
 leaves the toolbox alone where it is not needed.
 """
 
-from dnll_plugin.toolbox.patches import additions
-from dnll_plugin.toolbox.patches import mends
-from dnll_plugin.toolbox.patches import no_cuda
-from dnll_plugin.toolbox.patches import packages
+from dnll_plugin.toolbox.patches import additions, mends, no_cuda, packages
 from dnll_plugin.toolbox.patches.change import Change
 
 

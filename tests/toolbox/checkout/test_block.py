@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox.checkout.plan import block
+from dnll_plugin.toolbox.checkout import block
 
 PLACE = b"from .core.utils import get_dataset\n"
 CONFIGS = {"a.yaml": "0123456789ab", "b=c.yaml": "ba9876543210"}

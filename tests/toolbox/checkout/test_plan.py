@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.toolbox.checkout.plan import block
-from dnll_plugin.toolbox.checkout.plan import plan as checkout
+from dnll_plugin.toolbox.checkout import block
+from dnll_plugin.toolbox.checkout import plan as checkout
 from dnll_plugin.toolbox.checkout.version import find_toolbox, identify
 
 CONFIGS = {"dnll_a.yaml": b"algorithm: dnll_dual\n", "dnll_b.yaml": b"seed: 1\n"}

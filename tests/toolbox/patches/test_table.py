@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from dnll_plugin.toolbox.patches import mends
-from dnll_plugin.toolbox.patches import no_cuda
-from dnll_plugin.toolbox.patches import packages
+from dnll_plugin.toolbox.patches import mends, no_cuda, packages
 from dnll_plugin.toolbox.patches.change import Change, ToolboxChangedError, replace, replace_method
 from dnll_plugin.toolbox.patches.table import CHANGES, make_changes
 
@@ -296,7 +294,7 @@ def test_trainer(tmp_path, monkeypatch):
 
 
 def test_the_page_about_the_toolbox_names_every_change():
-    page = (Path(__file__).parents[2] / "docs" / "toolbox.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "toolbox.md").read_text()
     assert re.findall(r"^\| ([^|]+) \| (?:both|1ef)", page, re.MULTILINE) == [
         change.name for change in CHANGES
     ]

@@ -1,0 +1,127 @@
+"""One run, from its settings to its result."""
+
+import logging
+from contextlib import redirect_stdout
+from typing import Any
+
+from rich.console import Console
+
+from dnll_plugin.hooks.finite import FiniteHook, NotFiniteError
+from dnll_plugin.runs.curves import draw_curves
+from dnll_plugin.runs.folder import LATEST, RunFolder
+from dnll_plugin.runs.log import ToolboxLog
+from dnll_plugin.runs.result import write_result
+from dnll_plugin.runs.signals import Interruption
+from dnll_plugin.settings.resolve import Settings
+from dnll_plugin.training import checkpoint
+from dnll_plugin.training import device as devices
+from dnll_plugin.training.build import build_algorithm
+from dnll_plugin.training.ddp import AgreementHook, spread
+from dnll_plugin.training.loaders import end_workers
+from dnll_plugin.training.metrics import MetricsHook
+from dnll_plugin.training.progress import ProgressHook
+from dnll_plugin.training.ranks import Ranks
+from dnll_plugin.training.saving import Interrupted, QuietEvaluationHook, SavingHook, resume_from
+
+
+def train(
+    settings: Settings,
+    folder: RunFolder,
+    resume: bool,
+    console: Console,
+    logger: logging.Logger,
+    interruption: Interruption,
+    ranks: Ranks,
+) -> int:
+    """Builds the algorithm, trains it and writes the result; returns the exit code."""
+    device = ranks.together(lambda: ranks.place(devices.choose(settings["device"])))
+    toolbox_log = ToolboxLog(logger)
+    with redirect_stdout(toolbox_log):
+        algorithm = ranks.first_then_others(
+            lambda: build_algorithm(settings.namespace(), device, folder.path, toolbox_log, ranks)
+        )
+    ranks.together(lambda: spread(algorithm, ranks))
+    progress = ProgressHook(console, logger)
+    saving = add_hooks(algorithm, folder, interruption, progress, ranks)
+    go_on(folder, algorithm, saving, resume, logger)
+    ranks.once(lambda: settings.dump(folder.config))
+    logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
+    try:
+        if hasattr(algorithm, "warmup"):
+            algorithm.warmup()
+        algorithm.train()
+    except Interrupted as signal_came:
+        logger.info(f"{signal_came}: saved at step {algorithm.it + 1}; go on with --resume")
+        return signal_came.exit_code
+    except NotFiniteError:  # the same in every process
+        if ranks.is_first:
+            raise
+        return 1
+    finally:
+        end_workers(algorithm)
+        progress.stop()
+    ranks.once(lambda: finish(settings, folder, algorithm, saving.seconds(), device, logger))
+    return 0
+
+
+def add_hooks(
+    algorithm: Any,
+    folder: RunFolder,
+    interruption: Interruption,
+    progress: Any,
+    ranks: Ranks,
+) -> Any:
+    """Registers what happens around a step; of several processes rank 0 records and shows it.
+
+    Returns:
+        The hook that saves the run.
+    """
+    agreement = AgreementHook(interruption, ranks)
+    saving = SavingHook(folder.path, agreement.agreed, ranks)
+    finite = FiniteHook(saving.last_checkpoint, ranks.gather)
+    algorithm.register_hook(agreement, None, "HIGHEST")
+    algorithm.register_hook(QuietEvaluationHook(), "EvaluationHook", "HIGH")
+    if ranks.is_first:
+        algorithm.register_hook(MetricsHook(folder.path), None, "ABOVE_NORMAL")
+    algorithm.register_hook(finite, "FiniteHook", "NORMAL")
+    algorithm.register_hook(saving, None, "LOW")
+    if ranks.is_first:
+        algorithm.register_hook(progress, None, "LOWEST")
+    return saving
+
+
+def go_on(
+    folder: RunFolder, algorithm: Any, saving: Any, resume: bool, logger: logging.Logger
+) -> None:
+    """Puts an algorithm back to the last whole checkpoint of the run, if there is one."""
+    ranks = saving.ranks
+    start = ranks.once(lambda: checkpoint.latest_whole(folder.path))
+    if start is not None:
+        if start.name != LATEST:
+            logger.info(f"{LATEST} is damaged: taking the one before")
+        exact = ranks.together(lambda: resume_from(start, algorithm, saving))
+        logger.info(f"going on from step {algorithm.it} ({start.name})")
+        if not exact:
+            logger.info(
+                f"not exactly: {start.name} is the toolbox's, which does not save its random "
+                "generators; they start anew"
+            )
+    elif resume:
+        logger.info("no checkpoint yet: starting from the beginning")
+
+
+def finish(
+    settings: Settings,
+    folder: RunFolder,
+    algorithm: Any,
+    seconds: float,
+    device: Any,
+    logger: logging.Logger,
+) -> None:
+    """Draws the curves of a finished run and writes its result."""
+    draw_curves(folder.metrics, folder.curves)
+    result = write_result(folder, settings, algorithm, device, seconds)
+    logger.info(
+        f"done: error {result['error_rate']:.2f}%, best {result['best_error_rate']:.2f}%, "
+        f"{result['seconds']:.0f} s; see {folder.path}"
+    )
