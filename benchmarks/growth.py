@@ -22,7 +22,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 import dnll_plugin  # noqa: F401  (registers with the toolbox)
-from dnll_plugin.benchmark.cases import OURS, Case, row_of
+from dnll_plugin.benchmark.cases import OURS, Case, measure_case
 from dnll_plugin.datasets import DATASETS
 
 AXES = {
@@ -68,7 +68,7 @@ def measure_axes(rounds: int) -> list[dict[str, Any]]:
             settings = [f"{key}={number}" for key, number in keys.items()]
             for name, own in OURS.items():
                 fixed = ("dataset=noise", "net=cnn3_one_head", "num_workers=0", "uratio=1")
-                row = row_of(Case(name, None, (*fixed, *own, *settings)), rounds, 2)
+                row = measure_case(Case(name, None, (*fixed, *own, *settings)), rounds, 2)
                 rows.append({"axis": axis, "value": value, **row})
                 print(axis, value, name, row["step_ms"], row["step_over_floor"], flush=True)
     return rows

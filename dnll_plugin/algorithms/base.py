@@ -82,7 +82,7 @@ class LearnsNegatives(AlgorithmBase):
         return checkpoint
 
 
-def negative_arguments(**defaults: Any) -> list[SSL_Argument]:
+def get_negative_arguments(**defaults: Any) -> list[SSL_Argument]:
     """The keys of :class:`LearnsNegatives`.
 
     Args:
@@ -139,7 +139,7 @@ class ConsistencyBase(AlgorithmBase):
 
     def set_optimizer(self) -> Any:
         optimizer, scheduler = super().set_optimizer()
-        return optimizer, scheduler_of(self.args, optimizer, scheduler)
+        return optimizer, build_scheduler(self.args, optimizer, scheduler)
 
     def weights(self) -> dict[str, float]:
         """Weight of each term of the loss at the current iteration."""
@@ -166,7 +166,7 @@ class ConsistencyBase(AlgorithmBase):
         return log
 
 
-def consistency_arguments(**defaults: Any) -> list[SSL_Argument]:
+def get_consistency_arguments(**defaults: Any) -> list[SSL_Argument]:
     """The keys of :class:`ConsistencyBase`; ``defaults`` where an algorithm's differ."""
     keys = {
         "consistency_type": (str, "mse"),
@@ -229,16 +229,16 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
 
     @staticmethod
     def get_argument() -> list[SSL_Argument]:
-        return [*negative_arguments(), *consistency_arguments()]
+        return [*get_negative_arguments(), *get_consistency_arguments()]
 
 
-def scheduler_of(args: Any, optimizer: Any, toolboxs: Any) -> Any:
+def build_scheduler(args: Any, optimizer: Any, default_scheduler: Any) -> Any:
     """The scheduler of ``lr_schedule``, stepped once a training step.
 
     Args:
         args: The settings.
         optimizer: Whose learning rates it sets.
-        toolboxs: What the toolbox made for it.
+        default_scheduler: What the toolbox made for it.
     """
     total, warmup = args.num_train_iter, args.num_warmup_iter
     first = round(args.lr_decay_epoch * (total // args.epoch))
@@ -247,7 +247,7 @@ def scheduler_of(args: Any, optimizer: Any, toolboxs: Any) -> Any:
         "linear_to_zero": lambda step: linear_to_zero(step, total, first),
     }
     if args.lr_schedule not in factors:
-        return toolboxs
+        return default_scheduler
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factors[args.lr_schedule])
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from dnll_plugin.algorithms.base import (
     ConsistencyBase,
     LabeledViews,
-    consistency_arguments,
+    get_consistency_arguments,
     weighted_sum,
 )
 from dnll_plugin.algorithms.meanteacher import TeacherMixin
@@ -88,7 +88,7 @@ class LCMeanTeacher(TeacherMixin, LabeledViews, ConsistencyBase):
     @staticmethod
     def get_argument() -> list[SSL_Argument]:
         return [
-            *consistency_arguments(consistency_weight=100.0),
+            *get_consistency_arguments(consistency_weight=100.0),
             SSL_Argument("--lb_views", int, 1),
             SSL_Argument("--clustering_weight", float, 10.0),
             SSL_Argument("--clustering_threshold", float, 50.0),

@@ -11,7 +11,7 @@ PREDICTIONS = {
 }
 """Calls of hooks that hand over the weak view's prediction: as what, and whether as logits."""
 
-Learnt = tuple[Tensor, dict[str, Tensor]]
+PendingLoss = tuple[Tensor, dict[str, Tensor]]
 """A loss with its weight, and what to log of it at a step that is logged."""
 
 
@@ -27,10 +27,10 @@ class MaskedRowsMixin(AlgorithmBase):
     """Places of the batch's rows (U,) in the unlabeled set."""
     prediction: tuple[Tensor, bool]
     """Prediction (U, K) of the weak view, and whether it is one of logits."""
-    learnt: Learnt | None = None
+    pending_loss: PendingLoss | None = None
     """Of the step so far."""
 
-    def learn_masked(self, strong: Tensor, weak: Tensor, mask: Tensor) -> Learnt | None:
+    def learn_masked(self, strong: Tensor, weak: Tensor, mask: Tensor) -> PendingLoss | None:
         """The loss of the rows that are masked.
 
         Args:
@@ -63,14 +63,14 @@ class MaskedRowsMixin(AlgorithmBase):
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor
     ) -> None:
         """Called after the consistency loss; its first call in a step is the unlabeled rows'."""
-        if self.learnt is None:
+        if self.pending_loss is None:
             prediction, is_logits = self.prediction
             weak = prediction if is_logits else prediction.log()
-            self.learnt = self.learn_masked(args[0], weak, kwargs["mask"].detach())
+            self.pending_loss = self.learn_masked(args[0], weak, kwargs["mask"].detach())
 
     def process_out_dict(self, out_dict: Any = None, **kwargs: Any) -> dict[str, Any]:
-        if self.learnt is not None:
-            loss, log = self.learnt
+        if self.pending_loss is not None:
+            loss, log = self.pending_loss
             kwargs["loss"] = kwargs["loss"] + loss
             log["total_loss"] = kwargs["loss"].detach()
         return super().process_out_dict(out_dict, **kwargs)
@@ -78,7 +78,7 @@ class MaskedRowsMixin(AlgorithmBase):
     def process_log_dict(
         self, log_dict: Any = None, prefix: str = "train", **kwargs: Any
     ) -> dict[str, Any]:
-        if self.learnt is not None:
-            kwargs |= self.learnt[1]
-            self.learnt = None
+        if self.pending_loss is not None:
+            kwargs |= self.pending_loss[1]
+            self.pending_loss = None
         return super().process_log_dict(log_dict, prefix, **kwargs)

@@ -6,8 +6,8 @@ from semilearn.algorithms.utils import SSL_Argument
 from semilearn.core.utils import ALGORITHMS
 from torch import Tensor
 
-from dnll_plugin.algorithms.base import LearnsNegatives, negative_arguments
-from dnll_plugin.algorithms.masked_rows import Learnt, MaskedRowsMixin
+from dnll_plugin.algorithms.base import LearnsNegatives, get_negative_arguments
+from dnll_plugin.algorithms.masked_rows import MaskedRowsMixin, PendingLoss
 from dnll_plugin.algorithms.turns import TakesTurns
 from dnll_plugin.functional.losses import negative_label_loss
 from dnll_plugin.hooks.monitor import is_log_step
@@ -38,7 +38,7 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
         self.algorithm = self.args.algorithm
         return dataset_dict
 
-    def learn_masked(self, strong: Tensor, weak: Tensor, mask: Tensor) -> Learnt | None:
+    def learn_masked(self, strong: Tensor, weak: Tensor, mask: Tensor) -> PendingLoss | None:
         weight = self.negative_weight()
         if weight == 0:
             return None
@@ -61,7 +61,7 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
 
     @classmethod
     def get_argument(cls) -> list[SSL_Argument]:
-        own = negative_arguments(
+        own = get_negative_arguments(
             negative_sampling="below_average",
             negative_loss="together",
             negative_weight=1.0,

@@ -7,7 +7,7 @@ from semilearn.algorithms.utils import SSL_Argument
 from semilearn.core.utils import ALGORITHMS
 from torch import Tensor
 
-from dnll_plugin.algorithms.masked_rows import Learnt, MaskedRowsMixin
+from dnll_plugin.algorithms.masked_rows import MaskedRowsMixin, PendingLoss
 from dnll_plugin.functional.class_shrinking import uncertain_loss
 from dnll_plugin.hooks.certainty import CertaintyHook
 from dnll_plugin.hooks.monitor import is_log_step
@@ -37,7 +37,7 @@ class ShrinkMatch(MaskedRowsMixin, FixMatch):
         self.register_hook(CertaintyHook(self.args.ema_p), "CertaintyHook")
         super().set_hooks()
 
-    def learn_masked(self, strong: Tensor, weak: Tensor, mask: Tensor) -> Learnt | None:
+    def learn_masked(self, strong: Tensor, weak: Tensor, mask: Tensor) -> PendingLoss | None:
         progress = self.call_hook("update", "CertaintyHook", certain=mask)
         loss = uncertain_loss(strong, weak, mask, self.p_cutoff, progress)
         log = {}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def sent(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device_async(tensor: Tensor, device: torch.device) -> Tensor:
     """Copies a tensor of the host to a device; to a GPU while both go on working."""
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dnll_plugin.augment import blends, geometry, tables
-from dnll_plugin.augment.host import constant, sent
+from dnll_plugin.augment.host import constant, to_device_async
 
 
 class Operation(NamedTuple):
@@ -100,7 +100,7 @@ def draw_boxes(count: int, size: tuple[int, int], generator: torch.Generator) ->
 def apply(images: Tensor, draws: Draws) -> Tensor:
     """Does to images (N, 3, H, W) uint8 of any device what was drawn."""
     images = apply_operations(images, draws.operations, draws.strengths)
-    boxes = sent(draws.boxes, images.device)
+    boxes = to_device_async(draws.boxes, images.device)
     return geometry.fill_boxes(images, boxes, constant(BOX_COLOR, torch.uint8, images.device))
 
 
@@ -117,8 +117,8 @@ def apply_operations(images: Tensor, operations: Tensor, strengths: Tensor) -> T
     orders = operations.argsort(dim=1, stable=True)
     places = orders.argsort(dim=1)
     moves = torch.cat([orders[:1], places[:-1].gather(1, orders[1:]), places[-1:]])
-    moves = sent(moves, images.device)
-    strengths = sent(strengths.gather(1, orders), images.device)
+    moves = to_device_async(moves, images.device)
+    strengths = to_device_async(strengths.gather(1, orders), images.device)
     for number, of_round in enumerate(operations):
         images = images.index_select(0, moves[number])
         counts = of_round.bincount(minlength=len(OPERATIONS)).tolist()

@@ -102,7 +102,7 @@ def standard_cases() -> list[Case]:
     ]
 
 
-def cases_of(config: Path, overrides: Sequence[str]) -> list[Case]:
+def list_cases(config: Path, overrides: Sequence[str]) -> list[Case]:
     """The algorithm of a config, and the toolbox's under the same settings."""
     own = settings_module.resolve(config, overrides)["algorithm"]
     names = dict.fromkeys([own, *RIVALS])
@@ -122,7 +122,7 @@ def prepare(case: Case, folder: Path) -> Subject:
     from dnll_plugin.training.ranks import ALONE
 
     settings = settings_module.resolve(case.config, [*case.overrides, *MEASURED])
-    device = devices.choose(settings["device"])
+    device = devices.select_device(settings["device"])
     nowhere = Console(file=StringIO(), force_terminal=False)
     with run_logger(None, nowhere) as logger, redirect_stdout(ToolboxLog(logger)) as log:
         algorithm = build_algorithm(settings.namespace(), device, folder, log)
@@ -131,7 +131,7 @@ def prepare(case: Case, folder: Path) -> Subject:
     return Subject(algorithm, settings, device)
 
 
-def row_of(case: Case, rounds: int, warmup: int) -> dict[str, Any]:
+def measure_case(case: Case, rounds: int, warmup: int) -> dict[str, Any]:
     """Measures a case: a row of the report."""
     from dnll_plugin.benchmark.timing import STAGES, measure
     from dnll_plugin.training.loaders import end_workers

@@ -27,10 +27,10 @@ def profiled(run: Callable[[], Any]) -> dict[str, int]:
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profile:
         run()
-    return counts_of((event.key, event.count) for event in profile.key_averages())
+    return count_events((event.key, event.count) for event in profile.key_averages())
 
 
-def counts_of(events: Iterable[tuple[str, int]]) -> dict[str, int]:
+def count_events(events: Iterable[tuple[str, int]]) -> dict[str, int]:
     """Adds up the calls of the CUDA runtime, by their names."""
     calls: Counter[str] = Counter()
     for name, number in events:

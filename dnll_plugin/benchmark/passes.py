@@ -30,7 +30,7 @@ class Pass:
     gradient: bool
 
 
-def nets_of(algorithm: Any) -> list[nn.Module]:
+def find_nets(algorithm: Any) -> list[nn.Module]:
     """The nets that an algorithm may call: submodels, where a model is a pair, else models."""
     nets: list[nn.Module] = []
     for model in (algorithm.model, algorithm.ema_model):
@@ -62,11 +62,11 @@ def replay(passes: list[Pass]) -> Tensor:
     for call in passes:
         with torch.set_grad_enabled(call.gradient):
             output = call.net(*call.args, **call.kwargs)
-            sums += [logits.sum() for logits in logits_of(output) if call.gradient]
+            sums += [logits.sum() for logits in select_logits(output) if call.gradient]
     return torch.stack(sums).sum()
 
 
-def logits_of(output: Any) -> list[Tensor]:
+def select_logits(output: Any) -> list[Tensor]:
     """The logits in what a net returns: of each head, or the output itself."""
     if isinstance(output, dict):
         return [output[name] for name in ("logits", "logits_cons") if name in output]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dnll_plugin.benchmark.counting import device_calls
-from dnll_plugin.benchmark.passes import nets_of, recorded, replay
+from dnll_plugin.benchmark.passes import find_nets, recorded, replay
 
 STAGES = ("floor", "step", "iteration", "end_to_end")
 """Each is the one before and more: the method's arithmetic, the hooks, the loaders."""
@@ -47,7 +47,7 @@ def measure(algorithm: Any, rounds: int, warmup: int) -> Timings:
     """
     batches = begin(algorithm)
     batch = algorithm.process_batch(**next(batches))
-    with recorded(nets_of(algorithm)) as passes:
+    with recorded(find_nets(algorithm)) as passes:
         step(algorithm, batch)
     stages: dict[str, Callable[[], Any]] = {
         "floor": lambda: update(algorithm, floor(algorithm, passes)),

@@ -1,4 +1,4 @@
-"""``dnll bench``: the time of a training step against its floor, the passes of its nets alone."""
+"""``dnll bench``: the time of a training step against the bare passes of its nets."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from dnll_plugin.commands.options import add_set
+from dnll_plugin.commands.options import add_set_option
 from dnll_plugin.errors import InputError
 
 ROUNDS = 20
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, metavar="N", help=f"rounds to time, {ROUNDS}"
     )
-    add_set(parser)
+    add_set_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from dnll_plugin.benchmark.cases import cases_of, row_of, standard_cases
+    from dnll_plugin.benchmark.cases import list_cases, measure_case, standard_cases
     from dnll_plugin.benchmark.report import draw, table
 
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
@@ -48,9 +48,9 @@ def run(options: argparse.Namespace) -> int:
         cases = standard_cases()
     else:
         place = [f"data_dir={json.dumps(options.data_dir)}"] if options.data_dir else []
-        cases = cases_of(Path(options.c), [*place, *options.set])
+        cases = list_cases(Path(options.c), [*place, *options.set])
     rows = [
-        row_of(case, options.rounds, WARMUP)
+        measure_case(case, options.rounds, WARMUP)
         for case in track(cases, "measuring", console=Console(stderr=True), transient=True)
     ]
     console.print("milliseconds, median; ratios: median ± half the interquartile range")

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dnll_plugin.commands.options import add_set
+from dnll_plugin.commands.options import add_set_option
 from dnll_plugin.comparison import report
 from dnll_plugin.comparison.planning import Plan, Request, plan_in_child
 from dnll_plugin.comparison.progress import Display
 from dnll_plugin.comparison.running import Failure, run_all
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs import signals
-from dnll_plugin.runs.locks import locked
+from dnll_plugin.runs.locks import lock_folder
 
 OURS = "dnll_"
 """How the names of this package's algorithms begin."""
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the report and the runs; by default saved_models/compare_<config>",
     )
-    add_set(parser, "settings that beat the file's, for every algorithm that has the key")
+    add_set_option(parser, "settings that beat the file's, for every algorithm that has the key")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -60,8 +60,8 @@ def run(options: argparse.Namespace) -> int:
     check_options(algorithms, seeds, options.jobs)
     out = Path(options.out or f"saved_models/compare_{Path(options.c).stem}")
     console = Console()
-    lock = locked(out, "a comparison", "--out", with_children=True)
-    with lock as descriptor, signals.noted() as interruption:
+    lock = lock_folder(out, "a comparison", "--out", with_children=True)
+    with lock as descriptor, signals.record_signals() as interruption:
         console.print(f"checking the settings of {len(algorithms) * len(seeds)} runs")
         plan = plan_in_child(
             Request(
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
             console.print("interrupted: the same command goes on with what is not finished")
             return 128 + number
         command = shlex.join(["dnll", *sys.argv[1:]])
-        return tell(out, plan, failures, baseline, command, console)
+        return print_summary(out, plan, failures, baseline, command, console)
 
 
 def choose_baseline(asked: str | None, algorithms: Sequence[str]) -> str:
@@ -115,7 +115,7 @@ def check_options(algorithms: Sequence[str], seeds: Sequence[int], jobs: int) ->
         raise InputError(f"--jobs: must be at least 1, got {jobs}")
 
 
-def tell(
+def print_summary(
     out: Path,
     plan: Plan,
     failures: Sequence[Failure],

@@ -39,12 +39,12 @@ COMMANDS = (
     ),
     Command(
         "predict",
-        "label images with a trained net, or say what they surely are not",
+        "label images with a trained net, or list the classes that are ruled out",
         "dnll_plugin.commands.predict",
     ),
     Command(
         "bench",
-        "time a training step against its floor, the passes of its nets alone",
+        "time a training step against the bare forward and backward passes of its nets",
         "dnll_plugin.commands.bench",
     ),
     Command(

@@ -3,7 +3,7 @@
 import argparse
 
 
-def add_set(
+def add_set_option(
     parser: argparse.ArgumentParser, help: str = "settings that beat the file's; may be repeated"
 ) -> None:
     """Declares ``--set key=value …``, which may be given more than once."""

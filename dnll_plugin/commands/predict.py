@@ -1,4 +1,4 @@
-"""``dnll predict``: labels for images, or what they surely are not, from a trained run."""
+"""``dnll predict``: labels for images, or the classes ruled out, from a trained run."""
 
 import argparse
 import logging
@@ -12,7 +12,7 @@ from dnll_plugin.datasets.folders import image_paths
 from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.rows import FORMATS, SEPARATOR
 from dnll_plugin.prediction.run import TrainedRun, read_run
-from dnll_plugin.settings.keys import one_of
+from dnll_plugin.settings.keys import join_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.9,
         metavar="P",
-        help="confidence below which classes are listed that an image surely is not (0.9)",
+        help="confidence below which the classes that are ruled out are listed (0.9)",
     )
     parser.add_argument(
         "--submodel",
@@ -61,18 +61,18 @@ def run(options: argparse.Namespace) -> int:
 
     from dnll_plugin.prediction.montage import draw
     from dnll_plugin.prediction.net import load_net
-    from dnll_plugin.prediction.work import Request, predict, tell
+    from dnll_plugin.prediction.work import Request, predict, print_summary
     from dnll_plugin.training import device as devices
 
     console = Console()
-    device = devices.choose("auto")
+    device = devices.select_device("auto")
     net = load_net(trained, submodel, device)
     console.print(f"{submodel} of {options.run} on {device}: {len(files):,} images")
     request = Request(root, out, options.threshold, options.batch_size)
     summary = predict(net, trained, files, request, console)
     if montage is not None:
         draw(summary.extremes, root, montage)
-    tell(summary, request, console)
+    print_summary(summary, request, console)
     return 0
 
 
@@ -130,7 +130,7 @@ def choose_submodel(asked: str | None, run: TrainedRun) -> str:
         return run.submodels[0]
     if asked not in run.submodels:
         raise InputError(
-            f"--submodel: a run of {run.algorithm} has {one_of(run.submodels)}, not {asked!r}"
+            f"--submodel: a run of {run.algorithm} has {join_names(run.submodels)}, not {asked!r}"
         )
     return asked
 

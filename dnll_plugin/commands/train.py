@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dnll_plugin.commands.options import add_set
+from dnll_plugin.commands.options import add_set_option
 from dnll_plugin.runs import signals
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.log import run_logger
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save_name", metavar="N", help="name of the run folder")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
-    add_set(parser)
+    add_set_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,26 +35,26 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: If settings, data, device or run folder are wrong.
     """
-    from dnll_plugin.training.ranks import joined
+    from dnll_plugin.training.ranks import process_group
     from dnll_plugin.training.run import train
 
     logging.captureWarnings(True)
-    with joined() as ranks, ExitStack() as held:
-        settings = ranks.together(lambda: settings_of(options))
+    with process_group() as ranks, ExitStack() as held:
+        settings = ranks.run_on_all_ranks(lambda: resolve_options(options))
         folder = RunFolder(Path(settings["save_dir"]) / settings["save_name"])
         # this stdout, also while the toolbox's prints are redirected
         console = Console(file=sys.stdout, quiet=not ranks.is_first)
-        if not ranks.once(lambda: claim(folder, settings, options.resume, held)):
+        if not ranks.run_on_rank0(lambda: acquire_folder(folder, settings, options.resume, held)):
             console.print(f"{folder.path}: this run is finished; see {folder.result.name}")
             return 0
         log = run_logger(folder.log if ranks.is_first else None, console)
-        with log as logger, signals.noted(ranks.world_size) as interruption:
+        with log as logger, signals.record_signals(ranks.world_size) as interruption:
             for note in settings.notes:
                 logger.info(f"note: {note}")
             return train(settings, folder, options.resume, console, logger, interruption, ranks)
 
 
-def settings_of(options: argparse.Namespace) -> settings_module.Settings:
+def resolve_options(options: argparse.Namespace) -> settings_module.Settings:
     """The checked settings of a run, from the options of ``dnll train``."""
     return settings_module.resolve(
         Path(options.c),
@@ -66,7 +66,7 @@ def settings_of(options: argparse.Namespace) -> settings_module.Settings:
     )
 
 
-def claim(
+def acquire_folder(
     folder: RunFolder, settings: settings_module.Settings, resume: bool, held: ExitStack
 ) -> bool:
     """Makes the run folder, or checks that the run in it may go on; False if it is finished.
@@ -75,6 +75,6 @@ def claim(
     """
     if resume and folder.is_finished():
         return False
-    held.enter_context(folder.claimed(resume))
+    held.enter_context(folder.acquire(resume))
     check_same_settings(settings, folder.config, REMEDY)
     return True

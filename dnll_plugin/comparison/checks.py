@@ -11,7 +11,7 @@ USES_EVERY_LABEL = "fullysupervised"
 """The algorithm that is given the label of every image, whatever the split."""
 
 
-def differing_settings(shared: Mapping[str, Any], runs: Iterable[Run]) -> list[str]:
+def find_differing_settings(shared: Mapping[str, Any], runs: Iterable[Run]) -> list[str]:
     """Compares the settings that runs used, by their ``config.yaml``, with those shared by all.
 
     Returns:
@@ -28,7 +28,7 @@ def differing_settings(shared: Mapping[str, Any], runs: Iterable[Run]) -> list[s
     return differing
 
 
-def differing_splits(runs: Sequence[Run]) -> list[str]:
+def find_differing_splits(runs: Sequence[Run]) -> list[str]:
     """Compares which images were labeled and unlabeled, among the runs of each seed.
 
     Returns:

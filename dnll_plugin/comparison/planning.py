@@ -20,10 +20,10 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.same_settings import check_same_settings
 from dnll_plugin.settings import resolve as settings_module
-from dnll_plugin.settings.checks import nearest
+from dnll_plugin.settings.checks import suggest_name
 from dnll_plugin.settings.keys import RunKeys
 from dnll_plugin.settings.resolve import Settings
-from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments, base_of
+from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments, find_base
 
 OF_A_RUN = {
     "algorithm": "--algorithms",
@@ -119,7 +119,7 @@ def plan(request: Request) -> Plan:
     runs, shared, own = [], {}, {}
     for algorithm in request.algorithms:
         in_file = written if algorithm == as_written.algorithm else {}
-        keys = own_keys(algorithm, in_file, request.overrides, as_written.num_labels)
+        keys = collect_own_keys(algorithm, in_file, request.overrides, as_written.num_labels)
         for seed in request.seeds:
             run, settings = plan_run(algorithm, seed, keys, request)
             check_same_settings(settings, run.folder.config, REMEDY)
@@ -142,7 +142,7 @@ def check_names(request: Request) -> None:
     names = algorithm_arguments()
     for algorithm in request.algorithms:
         if algorithm not in names:
-            hint = nearest(algorithm, names)
+            hint = suggest_name(algorithm, names)
             raise InputError(f"--algorithms: unknown name {algorithm!r}; {hint}")
     for override in request.overrides:
         key = override.partition("=")[0].strip()
@@ -150,7 +150,7 @@ def check_names(request: Request) -> None:
             raise InputError(f"--set {key}: give {OF_A_RUN[key]} instead")
 
 
-def own_keys(
+def collect_own_keys(
     algorithm: str, in_file: Mapping[str, Any], overrides: Sequence[str], num_labels: int
 ) -> dict[str, OwnKey]:
     """An algorithm's own keys with their values before ``--set``, and where they come from.
@@ -171,7 +171,7 @@ def own_keys(
             if key not in of_every_run
         },
     }
-    for key, value in PUBLISHED.get(base_of(algorithm), {}).items():
+    for key, value in PUBLISHED.get(find_base(algorithm), {}).items():
         in_words = value == AS_MANY_AS_LABELS
         values[key] = OwnKey(num_labels if in_words else value, "published config")
     values |= {key: OwnKey(in_file[key], "config") for key in values if key in in_file}

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.comparison.checks import differing_settings, differing_splits
+from dnll_plugin.comparison.checks import find_differing_settings, find_differing_splits
 from dnll_plugin.comparison.planning import Plan, Run
 from dnll_plugin.comparison.running import Failure
 from dnll_plugin.comparison.statistics import (
     Difference,
     Model,
     Spread,
-    models_of,
+    list_models,
     paired_difference,
     read_result,
     spread,
@@ -72,7 +72,7 @@ def write(
     models = [
         model
         for algorithm in plan.own
-        for model in models_of([run for run in plan.runs if run.algorithm == algorithm], results)
+        for model in list_models([run for run in plan.runs if run.algorithm == algorithm], results)
     ]
     report = build(plan, finished, results, models, failures, baseline, command)
     write_csv(out / "results.csv", finished, results)
@@ -98,7 +98,7 @@ def build(
 ) -> Report:
     """Puts together what the report says."""
     shared = plan.shared
-    warnings = [*differing_settings(shared, finished), *differing_splits(finished)]
+    warnings = [*find_differing_settings(shared, finished), *find_differing_splits(finished)]
     return Report(
         title=f"{shared['dataset']}, {shared['num_labels']} labels: {', '.join(plan.own)}",
         command=command,

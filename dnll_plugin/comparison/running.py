@@ -46,7 +46,7 @@ class Child:
     output: IO[bytes]
 
 
-def command_of(run: Run) -> list[str]:
+def build_command(run: Run) -> list[str]:
     """The command line of a run."""
     return [sys.executable, "-m", "dnll_plugin", *run.arguments]
 
@@ -59,7 +59,7 @@ def run_all(
     interruption: Interruption,
     *,
     lock: int | None = None,
-    command: Command = command_of,
+    command: Command = build_command,
 ) -> list[Failure]:
     """Runs every run, ``jobs`` at a time; a failed one does not stop the others.
 
@@ -78,7 +78,7 @@ def run_all(
         The runs that did not finish; also those that a signal ended, but none that never started.
     """
     waiting, children = deque(runs), list[Child]()
-    environment = child_environment(os.environ, jobs)
+    environment = build_environment(os.environ, jobs)
     failures = []
     told = False
     logs.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,9 @@ def run_all(
             for child in [child for child in children if child.process.poll() is not None]:
                 children.remove(child)
                 child.output.close()
-                failure = failure_of(child.run, child.process.returncode, log_of(child.run, logs))
+                failure = describe_failure(
+                    child.run, child.process.returncode, locate_log(child.run, logs)
+                )
                 failures += [failure] if failure else []
                 watcher.ended(child.run, failure)
             watcher.look()
@@ -105,7 +107,7 @@ def run_all(
     return failures
 
 
-def child_environment(environment: Mapping[str, str], jobs: int) -> dict[str, str]:
+def build_environment(environment: Mapping[str, str], jobs: int) -> dict[str, str]:
     """The environment of the runs: each gets its share of the cores, unless the user said how many.
 
     Args:
@@ -117,12 +119,12 @@ def child_environment(environment: Mapping[str, str], jobs: int) -> dict[str, st
     return {"OMP_NUM_THREADS": str(max(1, cores // jobs)), **environment}
 
 
-def log_of(run: Run, logs: Path) -> Path:
+def locate_log(run: Run, logs: Path) -> Path:
     """The file with what a run printed, over all its sessions."""
     return logs / f"{run.name}.txt"
 
 
-def failure_of(run: Run, code: int, log: Path) -> Failure | None:
+def describe_failure(run: Run, code: int, log: Path) -> Failure | None:
     """What went wrong with a run whose process ended, None if nothing did."""
     if code == 0 and run.folder.is_finished():
         return None
@@ -146,7 +148,7 @@ def last_lines(log: Path, number: int = 5) -> tuple[str, ...]:
 def _start(
     run: Run, command: Sequence[str], logs: Path, environment: Mapping[str, str], lock: int | None
 ) -> Child:
-    output = log_of(run, logs).open("ab")
+    output = locate_log(run, logs).open("ab")
     # a session of its own: Ctrl-C reaches only this process, which passes it on once
     process = subprocess.Popen(
         command,

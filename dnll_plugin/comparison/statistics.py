@@ -103,7 +103,7 @@ def read_result(run: Run) -> dict[str, Any] | None:
     return result
 
 
-def models_of(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -> list[Model]:
+def list_models(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -> list[Model]:
     """The models that the finished runs of an algorithm trained.
 
     Args:

@@ -58,7 +58,7 @@ def split_settings(args: Any, num_labels: int, include_lb_to_ulb: bool) -> Split
     )
 
 
-def label_file_of(args: Any) -> str | None:
+def find_label_file(args: Any) -> str | None:
     """Return the config's ``label_file``, or None where it has none."""
     name = getattr(args, "label_file", None)
     return None if name in (None, "", "None") else name
@@ -132,8 +132,8 @@ def dataset_triple(
     return labeled_set, unlabeled_set, build(test, transform=views.evaluation, is_ulb=False)
 
 
-def without_strangers(train: Images, test: Images, num_classes: int) -> tuple[Images, Images]:
-    """Forget the labels of strangers in the training set, and take them off the test set."""
+def drop_ood_images(train: Images, test: Images, num_classes: int) -> tuple[Images, Images]:
+    """Forget the labels of OOD images in the training set, and take them off the test set."""
     known = np.where(train.targets < num_classes, train.targets, -1)
     return Images(train.data, known), test.take(np.flatnonzero(test.targets < num_classes))
 
@@ -158,7 +158,7 @@ def array_builder(load: Load, classes: Sequence[str] = DIGITS) -> Builder:
         known = classes[: len(classes) - getattr(args, "ood_classes", 0)]
         check_classes(name, num_classes, known)
         train, test = load(data_dir)
-        label_file = label_file_of(args)
+        label_file = find_label_file(args)
         labeled = (
             labeled_indices_from_file(label_file, name, data_dir, train.targets, num_labels)
             if label_file
@@ -167,7 +167,7 @@ def array_builder(load: Load, classes: Sequence[str] = DIGITS) -> Builder:
         settings = split_settings(args, num_labels, include_lb_to_ulb)
         split = split_indices(train.targets, num_classes, settings, labeled)
         pipelines = views(name, args.img_size, args.crop_ratio)
-        train, test = without_strangers(train, test, num_classes)
+        train, test = drop_ood_images(train, test, num_classes)
         return dataset_triple(alg, train, test, split, pipelines, known)
 
     return build

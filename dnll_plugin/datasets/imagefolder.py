@@ -15,7 +15,7 @@ from dnll_plugin.datasets.build import (
     Images,
     check_classes,
     dataset_triple,
-    label_file_of,
+    find_label_file,
     split_settings,
 )
 from dnll_plugin.datasets.folders import (
@@ -76,7 +76,7 @@ def _train_layout(
     args: Any, root: Path, classes: list[str], num_labels: int, include_lb_to_ulb: bool
 ) -> tuple[Images, Split]:
     folder = labeled_images(root, classes)
-    label_file = label_file_of(args)
+    label_file = find_label_file(args)
     labeled = (
         labeled_indices_from_paths(label_file, folder.paths, folder.targets, num_labels)
         if label_file
@@ -90,7 +90,7 @@ def _train_layout(
 def _labeled_layout(
     args: Any, alg: str, root: Path, classes: list[str], include_lb_to_ulb: bool
 ) -> tuple[Images, Split]:
-    if label_file_of(args):
+    if find_label_file(args):
         raise InputError(
             f"label_file: the images in {root} are labeled already: remove the key, or put all "
             "training images into train/<class>/"

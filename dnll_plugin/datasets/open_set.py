@@ -1,25 +1,25 @@
-"""Strangers among the unlabeled images of the toolbox's own data sets."""
+"""Out-of-distribution (OOD) images among the unlabeled images of the toolbox's own data sets."""
 
 from typing import Any
 
 import numpy as np
 
-from dnll_plugin.datasets.build import Images, split_settings, without_strangers
+from dnll_plugin.datasets.build import Images, drop_ood_images, split_settings
 from dnll_plugin.datasets.split import split_indices
 
 
-def with_strangers(
+def add_ood_images(
     whole: dict[str, Any], args: Any, alg: str, num_classes: int, include_lb_to_ulb: bool
 ) -> dict[str, Any]:
-    """Splits a data set of the toolbox anew, so that some of its classes are strangers.
+    """Splits a data set of the toolbox anew, so that some classes are out of distribution.
 
     Args:
         whole: What the toolbox's ``get_dataset`` gives to ``fullysupervised``: each training image
             is labeled. Its data sets are changed.
         args: The settings; ``num_labels``, ``seed`` and ``ulb_ood`` decide the split, which without
-            strangers is the toolbox's own.
+            OOD images is the toolbox's own.
         alg: Name of the algorithm; decides which views an image has.
-        num_classes: Classes that are no strangers, the first ones.
+        num_classes: Classes that are in the distribution, the first ones.
         include_lb_to_ulb: Show the labeled images without their label too.
 
     Returns:
@@ -30,7 +30,7 @@ def with_strangers(
     split = split_indices(
         targets, num_classes, split_settings(args, args.num_labels, include_lb_to_ulb)
     )
-    train, tested = without_strangers(
+    train, tested = drop_ood_images(
         Images(labeled.data, targets),
         Images(test.data, np.asarray(test.targets, dtype=np.int64)),
         num_classes,

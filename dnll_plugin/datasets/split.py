@@ -25,7 +25,7 @@ class Split:
     Attributes:
         labeled: (L,) int64.
         unlabeled: (U,) int64; starts with the labeled ones where these are shown unlabeled too,
-            and ends with the strangers.
+            and ends with the OOD images.
     """
 
     labeled: Indices
@@ -43,7 +43,7 @@ class SplitSettings:
         lb_imb_ratio: largest over smallest class of the labeled images; negative: reversed.
         ulb_imb_ratio: the same of the unlabeled ones.
         include_lb_to_ulb: show the labeled images without their label too.
-        ulb_ood: share of strangers, images of none of the classes, among the unlabeled ones.
+        ulb_ood: share of images of none of the classes (OOD) among the unlabeled ones.
     """
 
     num_labels: int
@@ -152,13 +152,13 @@ def draw_unlabeled(pools: Sequence[Indices], settings: SplitSettings) -> Indices
     return np.concatenate([pool[:count] for pool, count in zip(pools, counts, strict=True)])
 
 
-def draw_strangers(strangers: Indices, share: float, others: int, seed: int) -> Indices:
-    """Take as many strangers as are a share of the unlabeled images.
+def draw_ood(ood: Indices, share: float, others: int, seed: int) -> Indices:
+    """Take as many OOD images as are a share of the unlabeled images.
 
-    With the same seed a larger share adds to the strangers of a smaller one.
+    With the same seed a larger share adds to the OOD images of a smaller one.
 
     Args:
-        strangers: positions of all that there are.
+        ood: positions of all that there are.
         share: in [0, 1), of all unlabeled images.
         others: unlabeled images that are none.
         seed: of the draw.
@@ -167,13 +167,13 @@ def draw_strangers(strangers: Indices, share: float, others: int, seed: int) -> 
         InputError: if there are too few.
     """
     count = round(others * share / (1.0 - share))
-    if count > len(strangers):
-        most = len(strangers) / (len(strangers) + others)
+    if count > len(ood):
+        most = len(ood) / (len(ood) + others)
         raise InputError(
-            f"ulb_ood: {share} of the unlabeled images are {count} strangers, and there are only "
-            f"{len(strangers)}: write at most {math.floor(100 * most) / 100}"
+            f"ulb_ood: {share} of the unlabeled images are {count} OOD images, and there are only "
+            f"{len(ood)}: write at most {math.floor(100 * most) / 100}"
         )
-    return np.random.RandomState([seed, 1]).permutation(strangers)[:count]
+    return np.random.RandomState([seed, 1]).permutation(ood)[:count]
 
 
 def split_indices(
@@ -185,7 +185,7 @@ def split_indices(
     """Split a training set into labeled and unlabeled images.
 
     Args:
-        targets: (N,) labels; those from num_classes on are strangers.
+        targets: (N,) labels; those from num_classes on are OOD.
         num_classes: K >= 2.
         settings: what decides the split.
         labeled: positions that are labeled instead of drawn ones, as a label file gives them.
@@ -209,6 +209,6 @@ def split_indices(
             f"num_labels: all {len(targets)} training images are labeled and none is left: "
             "write fewer labels or include_lb_to_ulb: true"
         )
-    strangers = np.flatnonzero(targets >= num_classes)
-    drawn = draw_strangers(strangers, settings.ulb_ood, len(unlabeled), settings.seed)
+    ood = np.flatnonzero(targets >= num_classes)
+    drawn = draw_ood(ood, settings.ulb_ood, len(unlabeled), settings.seed)
     return Split(labeled, np.concatenate([unlabeled, drawn]))

@@ -24,7 +24,7 @@ FILES: dict[str, tuple[str, tuple[str, ...]]] = {
 """Folder under ``data_dir`` and what has to be in it, by data set."""
 
 
-def not_loaded(dataset: str, data_dir: str, error: Exception) -> InputError:
+def explain_loading_error(dataset: str, data_dir: str, error: Exception) -> InputError:
     """What to raise when the toolbox could not load a data set.
 
     Args:

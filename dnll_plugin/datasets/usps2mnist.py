@@ -13,7 +13,7 @@ from dnll_plugin.datasets.build import (
     DIGITS,
     check_classes,
     dataset_triple,
-    label_file_of,
+    find_label_file,
     split_settings,
 )
 from dnll_plugin.datasets.label_file import labeled_indices_from_file
@@ -35,7 +35,7 @@ def build(
     source, _ = usps.load(data_dir)
     target, test = mnist.load(data_dir)
     settings = split_settings(args, num_labels, include_lb_to_ulb=False)
-    label_file = label_file_of(args)
+    label_file = find_label_file(args)
     if label_file:
         labeled = labeled_indices_from_file(label_file, name, data_dir, source.targets, num_labels)
     else:

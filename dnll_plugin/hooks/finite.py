@@ -101,7 +101,7 @@ class FiniteHook(Hook):
 
     def after_train_step(self, algorithm: Any) -> None:
         if self.updated:
-            names, values = losses_of(algorithm)
+            names, values = collect_losses(algorithm)
             look(self.losses, names, values, algorithm.it + 1)
         self.skipped = 0 if self.updated else self.skipped + 1
         self.updated = False
@@ -114,7 +114,7 @@ class FiniteHook(Hook):
         found = [first.found() for first in kept]
         if self.skipped == SKIPPED_STEPS:
             found.append(Found(algorithm.it + 1, f"the gradient of {SKIPPED_STEPS} steps in a row"))
-        found.append(bad_weight(algorithm))
+        found.append(find_bad_weight(algorithm))
         bad = [one for ranks in self.gather(found) for one in ranks if one is not None]
         if bad:
             first = min(bad, key=lambda one: one.step)  # of equals the loss, which stands first
@@ -133,7 +133,7 @@ def look(
     kept[names].look(values, step)
 
 
-def losses_of(algorithm: Any) -> tuple[tuple[str, ...], Tensor]:
+def collect_losses(algorithm: Any) -> tuple[tuple[str, ...], Tensor]:
     """Names and values (N,) of the terms of a step's loss, and of the loss itself.
 
     The plugin's algorithms hand over their terms as ``loss_terms``; those of the toolbox have read
@@ -154,7 +154,7 @@ def losses_of(algorithm: Any) -> tuple[tuple[str, ...], Tensor]:
     return names, torch.stack(values)
 
 
-def bad_weight(algorithm: Any) -> Found | None:
+def find_bad_weight(algorithm: Any) -> Found | None:
     """The first weights that are not finite now, or None; this reads from the device."""
     weights = dict(algorithm.model.named_parameters())
     norms = torch._foreach_norm([weight.detach() for weight in weights.values()])

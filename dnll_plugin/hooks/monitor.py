@@ -16,27 +16,27 @@ def is_log_step(algorithm: Any) -> bool:
     return done == algorithm.num_train_iter or any(n > 0 and done % n == 0 for n in every)
 
 
-def hidden_labels(algorithm: Any, device: torch.device) -> Tensor:
+def read_hidden_labels(algorithm: Any, device: torch.device) -> Tensor:
     """Labels of the unlabeled set, where its data set has them, else -1; they serve to measure."""
     dataset = algorithm.loader_dict["train_ulb"].dataset
     targets = [-1] * len(dataset) if dataset.targets is None else dataset.targets
     return torch.as_tensor(targets, device=device)
 
 
-def has_strangers(algorithm: Any) -> bool:
-    """Whether some classes of the data set are strangers, whose hidden label is -1."""
+def has_ood_classes(algorithm: Any) -> bool:
+    """Whether some classes of the data set are out of distribution, whose hidden label is -1."""
     return getattr(algorithm.args, "ood_classes", 0) > 0
 
 
-def by_kind(name: str, share: Tensor, strangers: Tensor) -> dict[str, Tensor]:
-    """Mean of rows of the classes and of strangers, NaN where the batch has none.
+def average_by_kind(name: str, share: Tensor, ood: Tensor) -> dict[str, Tensor]:
+    """Mean of rows of the classes and of OOD images, NaN where the batch has none.
 
     Args:
         name: Of the number, ``_inlier`` and ``_outlier`` are appended.
         share: (U,), boolean or in [0, 1].
-        strangers: Boolean (U,).
+        ood: Boolean (U,).
     """
-    kinds = {"inlier": ~strangers, "outlier": strangers}
+    kinds = {"inlier": ~ood, "outlier": ood}
     return {f"{name}_{kind}": (share * rows).sum() / rows.sum() for kind, rows in kinds.items()}
 
 
@@ -63,24 +63,24 @@ class MonitorHook(Hook):
             ``util_ratio`` and ``negative_ratio`` (shares of rows that teach positively and
             negatively) and ``negative_acc`` (share of negatives that are right, NaN where no hidden
             label is known), 0-dim tensors; both shares of inliers and of outliers too, where some
-            classes are strangers.
+            classes are out of distribution.
         """
         if self.labels is None:
-            self.labels = hidden_labels(algorithm, idx_ulb.device)
+            self.labels = read_hidden_labels(algorithm, idx_ulb.device)
         labels, learns = self.labels[idx_ulb], learns.float()
         seen = {
             "util_ratio": 1.0 - learns.mean(),
             "negative_ratio": learns.mean(),
             "negative_acc": negative_accuracy(negatives, labels, learns),
         }
-        if has_strangers(algorithm):
-            seen |= by_kind("util_ratio", 1.0 - learns, labels < 0)
-            seen |= by_kind("negative_ratio", learns, labels < 0)
+        if has_ood_classes(algorithm):
+            seen |= average_by_kind("util_ratio", 1.0 - learns, labels < 0)
+            seen |= average_by_kind("negative_ratio", learns, labels < 0)
         return seen
 
 
-class StrangersHook(Hook):
-    """Measures, for any algorithm that masks rows, how many strangers its mask lets through."""
+class OODHook(Hook):
+    """Measures, for any algorithm that masks rows, how many OOD images its mask lets through."""
 
     def __init__(self, algorithm: Any) -> None:
         super().__init__()
@@ -105,6 +105,6 @@ class StrangersHook(Hook):
             return
         idx_ulb = self.idx_ulb.to(self.mask.device)
         if self.labels is None:
-            self.labels = hidden_labels(algorithm, idx_ulb.device)
-        seen = by_kind("util_ratio", self.mask.float(), self.labels[idx_ulb] < 0)
+            self.labels = read_hidden_labels(algorithm, idx_ulb.device)
+        seen = average_by_kind("util_ratio", self.mask.float(), self.labels[idx_ulb] < 0)
         algorithm.log_dict |= {f"train/{name}": value for name, value in seen.items()}

@@ -62,7 +62,7 @@ class NegativeLabelHook(Hook):
         shard = (algorithm.rank, algorithm.world_size) if algorithm.distributed else (0, 1)
         shared = {}
         if algorithm.distributed and self.sampler is below_average_negatives:
-            shared["average"] = average_of_ranks(logits)
+            shared["average"] = all_reduce_mean(logits)
         return self.sampler(logits.detach(), generator=self.generator, shard=shard, **shared)
 
     @torch.no_grad()
@@ -94,7 +94,7 @@ class NegativeLabelHook(Hook):
         self.generator.set_state(state["generator"].cpu())
 
 
-def average_of_ranks(logits: Tensor) -> Tensor:
+def all_reduce_mean(logits: Tensor) -> Tensor:
     """Mean probabilities (K,) of the rows of all ranks, of which each has as many (N, K)."""
     average = full_precision_softmax(logits).mean(dim=0)
     torch.distributed.all_reduce(average)

@@ -53,8 +53,8 @@ def draw(extremes: Extremes, root: Path, picture: Path) -> None:
 
 def _caption(row: Row, width: int = 26) -> str:
     caption = f"{row.label} {100 * row.confidence:.1f}%"
-    if row.surely_not:
-        negatives = f"not {', '.join(row.surely_not)}"
+    if row.ruled_out:
+        negatives = f"not {', '.join(row.ruled_out)}"
         caption += f"\n{negatives if len(negatives) <= width else negatives[: width - 1] + '…'}"
     return caption
 

@@ -32,7 +32,7 @@ def load_net(run: TrainedRun, submodel: str, device: torch.device) -> nn.Module:
     """
     state = checkpoint.read(run.checkpoint)
     net = build_net(run)
-    weights = of_the_net(state["model" if submodel == STUDENT else "ema_model"])
+    weights = select_weights(state["model" if submodel == STUDENT else "ema_model"])
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:
@@ -53,7 +53,7 @@ def build_net(run: TrainedRun) -> nn.Module:
     return builder(num_classes=run.num_classes)
 
 
-def of_the_net(weights: Mapping[str, Tensor]) -> dict[str, Any]:
+def select_weights(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     """The weights of the net alone, without what an algorithm of the toolbox put around it."""
     prefix = "backbone."
     inside = {

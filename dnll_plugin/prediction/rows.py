@@ -23,16 +23,16 @@ class Row(NamedTuple):
         file: path relative to the folder of the images, with forward slashes.
         label: the most probable class, however low its probability.
         confidence: its probability.
-        surely_not: classes that it is not, where the confidence is below the threshold.
+        ruled_out: classes that it is not, where the confidence is below the threshold.
     """
 
     file: str
     label: str
     confidence: float
-    surely_not: tuple[str, ...]
+    ruled_out: tuple[str, ...]
 
 
-def surely_not(probabilities: "Tensor", threshold: float) -> "Tensor":
+def rule_out(probabilities: "Tensor", threshold: float) -> "Tensor":
     """Which classes an image surely does not belong to, where it is unsure which one it does.
 
     Of an image whose highest probability is below the threshold: the largest set of classes that
@@ -56,7 +56,7 @@ def surely_not(probabilities: "Tensor", threshold: float) -> "Tensor":
     return chosen & (descending[:, :1] < threshold)
 
 
-def rows_of(
+def describe_rows(
     files: Sequence[str], probabilities: "Tensor", classes: Sequence[str], threshold: float
 ) -> list[Row]:
     """The rows of a batch.
@@ -65,10 +65,10 @@ def rows_of(
         files: names of N images.
         probabilities: float (N, K).
         classes: K names.
-        threshold: see `surely_not`.
+        threshold: see `rule_out`.
     """
     confidences, labels = probabilities.amax(dim=1), probabilities.argmax(dim=1)
-    negatives = surely_not(probabilities, threshold)
+    negatives = rule_out(probabilities, threshold)
     return [
         Row(file, classes[label], confidence, tuple(classes[k] for k in row.nonzero().flatten()))
         for file, label, confidence, row in zip(
@@ -111,7 +111,7 @@ def _csv(stream: IO[str]) -> Write:
     table.writerow(COLUMNS)
 
     def write(row: Row) -> None:
-        negatives = SEPARATOR.join(row.surely_not)
+        negatives = SEPARATOR.join(row.ruled_out)
         table.writerow((row.file, row.label, f"{row.confidence:.4f}", negatives))
 
     return write
@@ -119,7 +119,7 @@ def _csv(stream: IO[str]) -> Write:
 
 def _json_lines(stream: IO[str]) -> Write:
     def write(row: Row) -> None:
-        values = (row.file, row.label, round(row.confidence, 4), row.surely_not)
+        values = (row.file, row.label, round(row.confidence, 4), row.ruled_out)
         entry = dict(zip(COLUMNS, values, strict=True))
         stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
 

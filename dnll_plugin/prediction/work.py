@@ -15,7 +15,7 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.images import Batch, batches
 from dnll_plugin.prediction.montage import Extremes
 from dnll_plugin.prediction.net import class_probabilities
-from dnll_plugin.prediction.rows import Row, rows_of, writer
+from dnll_plugin.prediction.rows import Row, describe_rows, writer
 from dnll_plugin.prediction.run import TrainedRun
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -67,12 +67,12 @@ def predict(
     summary = Summary()
     with writer(request.out) as write:
         read = batches(request.images, files, run, request.batch_size)
-        for batch in shown(read, len(files), request.batch_size, console):
+        for batch in shorten(read, len(files), request.batch_size, console):
             summary.broken += batch.broken
             if batch.images is None:
                 continue
             probabilities = class_probabilities(net, batch.images)
-            rows = rows_of(batch.files, probabilities, run.classes, request.threshold)
+            rows = describe_rows(batch.files, probabilities, run.classes, request.threshold)
             for row in rows:
                 write(row)
             summary.add(rows, request.threshold)
@@ -84,7 +84,7 @@ def predict(
     return summary
 
 
-def shown(
+def shorten(
     batches: Iterator[Batch], images: int, batch_size: int, console: Console
 ) -> Iterator[Batch]:
     """Passes batches on and shows how many: a bar on a terminal, now and then a line elsewhere."""
@@ -100,7 +100,7 @@ def shown(
             console.print(f"{done:,} of {images:,} images", highlight=False)
 
 
-def tell(summary: Summary, request: Request, console: Console) -> None:
+def print_summary(summary: Summary, request: Request, console: Console) -> None:
     """Says what came out."""
 
     def say(text: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.runs.locks import locked
+from dnll_plugin.runs.locks import lock_folder
 
 LATEST, PREVIOUS, BEST = "latest_model.pth", "previous_model.pth", "model_best.pth"
 """Names of the checkpoints: the newest, the one before it, the one with the lowest error."""
@@ -52,7 +52,7 @@ class RunFolder:
         return any(file.exists() for file in files)
 
     @contextmanager
-    def claimed(self, resume: bool) -> Iterator[None]:
+    def acquire(self, resume: bool) -> Iterator[None]:
         """Makes the folder, for a new run or for one to go on with, and keeps others out of it.
 
         Raises:
@@ -64,5 +64,5 @@ class RunFolder:
                 f"{self.path}: holds a run already; go on with it by --resume, or give another "
                 "--save_name"
             )
-        with locked(self.path, "a run", "--save_dir or --save_name"):
+        with lock_folder(self.path, "a run", "--save_dir or --save_name"):
             yield

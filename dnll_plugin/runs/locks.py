@@ -14,7 +14,7 @@ TAKEN = {errno.EACCES, errno.EAGAIN}
 
 
 @contextmanager
-def locked(
+def lock_folder(
     folder: Path, occupant: str, option: str, *, with_children: bool = False
 ) -> Iterator[int]:
     """Makes a folder and keeps other processes that ask for it out of it.

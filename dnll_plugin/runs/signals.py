@@ -12,7 +12,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 @contextmanager
-def noted(processes: int = 1) -> Iterator[Interruption]:
+def record_signals(processes: int = 1) -> Iterator[Interruption]:
     """Takes note of the signals that end a run, instead of dying of them at once.
 
     A SIGINT after the first signal ends the process as usual; but not one of several processes, to

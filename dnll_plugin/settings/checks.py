@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.settings.keys import one_of
+from dnll_plugin.settings.keys import join_names
 
 Values = Mapping[str, Any]
 Problem = tuple[str, str] | None
@@ -41,10 +41,10 @@ CLASSES_OF_OPEN_SETS = {
     **dict.fromkeys(("digits", "mnist", "mnist_plain", "usps", "cifar10", "svhn"), 10),
     "cifar100": 100,
 }
-"""Classes of the sets of which some can be strangers."""
+"""Classes of the sets of which some can be out of distribution."""
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def suggest_name(name: str, names: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, or all when few."""
     spelled = {known.lower(): known for known in names}
     found = get_close_matches(name.lower(), spelled, n=1, cutoff=0.5)
@@ -63,7 +63,7 @@ def check_dataset(values: Values) -> Problem:
         return "dataset", f"{name!r} is text or audio; dnll train is for images"
     known = DRAWN_SETS | FIXED_SETS | DATASETS.keys()
     if name not in known:
-        return "dataset", f"unknown name {name!r}; {nearest(name, known)}"
+        return "dataset", f"unknown name {name!r}; {suggest_name(name, known)}"
     return None
 
 
@@ -130,24 +130,24 @@ def check_imbalance(values: Values) -> Problem:
     return None
 
 
-def check_strangers(values: Values) -> Problem:
-    strangers, name = values["ood_classes"], values["dataset"]
-    if strangers == 0:
+def check_ood(values: Values) -> Problem:
+    ood, name = values["ood_classes"], values["dataset"]
+    if ood == 0:
         return (
-            ("ulb_ood", "needs ood_classes, how many are strangers") if values["ulb_ood"] else None
+            ("ulb_ood", "needs ood_classes, how many are out of distribution")
+            if values["ulb_ood"]
+            else None
         )
     if name not in CLASSES_OF_OPEN_SETS:
-        return "ood_classes", f"is for {one_of(sorted(CLASSES_OF_OPEN_SETS))}, not for {name}"
+        return "ood_classes", f"is for {join_names(sorted(CLASSES_OF_OPEN_SETS))}, not for {name}"
     if values["label_file"] is not None:
         return "label_file", "goes without ood_classes: the labels are drawn by seed there"
     classes = CLASSES_OF_OPEN_SETS[name]
-    if values["num_classes"] + strangers != classes:
-        choice = (
-            f"write num_classes={classes - strangers}" if classes - strangers > 1 else "too many"
-        )
+    if values["num_classes"] + ood != classes:
+        choice = f"write num_classes={classes - ood}" if classes - ood > 1 else "too many"
         return (
             "ood_classes",
-            f"{strangers} of the {classes} classes of {name} are strangers; {choice}",
+            f"{ood} of the {classes} classes of {name} are out of distribution; {choice}",
         )
     return None
 
@@ -175,7 +175,7 @@ def check_negative_source(values: Values) -> Problem:
     choices = ("auto", *name2alg[values["algorithm"]].negative_sources)
     if source in choices:
         return None
-    return "negative_source", f"{values['algorithm']} takes {one_of(choices)}, got {source!r}"
+    return "negative_source", f"{values['algorithm']} takes {join_names(choices)}, got {source!r}"
 
 
 CHECKS: tuple[Callable[[Values], Problem], ...] = (
@@ -185,7 +185,7 @@ CHECKS: tuple[Callable[[Values], Problem], ...] = (
     check_epochs,
     check_num_labels,
     check_imbalance,
-    check_strangers,
+    check_ood,
     check_momentum,
     check_num_negatives,
     check_negative_source,

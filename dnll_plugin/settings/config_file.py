@@ -68,7 +68,7 @@ def read_value(text: str) -> Any:
         node = _parse(text)
         return None if node is None else _value(node)
     except _Problem as problem:
-        raise InputError(one_line(f"{shown(text)} is not a YAML value: {problem}")) from problem
+        raise InputError(one_line(f"{shorten(text)} is not a YAML value: {problem}")) from problem
 
 
 def write_config(
@@ -86,7 +86,7 @@ def write_config(
     file.write_text("\n".join([f"# {title}", *lines, ""]), encoding="utf-8")
 
 
-def shown(value: Any) -> str:
+def shorten(value: Any) -> str:
     """A value for a message: on one line, and short whatever it is."""
     if isinstance(value, (list, dict)):
         return f"a {type(value).__name__}"
@@ -149,11 +149,11 @@ def _entries(root: Node | None) -> dict[str, Entry]:
     for key_node, value_node in root.value:
         line = key_node.start_mark.line + 1
         if key_node.tag != _CORE + "str":
-            raise _Problem(f"a key must be a word, got {shown(key_node.value)}", line)
+            raise _Problem(f"a key must be a word, got {shorten(key_node.value)}", line)
         key = key_node.value
         if key in entries:
             raise _Problem(
-                f"key {shown(key)} stands on line {entries[key].line} already; keep one", line
+                f"key {shorten(key)} stands on line {entries[key].line} already; keep one", line
             )
         try:
             entries[key] = Entry(_value(value_node), line)
@@ -180,11 +180,11 @@ def _scalar(node: Node) -> Any:
     try:
         return YAML(typ="safe", pure=True).constructor.construct_object(node)
     except (YAMLError, ValueError, KeyError, IndexError) as error:
-        raise _Problem(f"cannot read {shown(node.value)}: {error}") from None
+        raise _Problem(f"cannot read {shorten(node.value)}: {error}") from None
 
 
 def _tag_problem(node: Node) -> _Problem:
-    return _Problem(f"YAML tags are not allowed; remove {shown(node.tag)}")
+    return _Problem(f"YAML tags are not allowed; remove {shorten(node.tag)}")
 
 
 def _written(value: Any) -> str:

@@ -87,16 +87,16 @@ class RunKeys(Keys):
     ood_classes: Whole = Field(
         0,
         ge=0,
-        description="classes of the data set, its last ones, that are strangers: never labeled nor "
-        "tested; num_classes counts the others",
+        description="classes of the data set, its last ones, that are out of distribution (OOD): "
+        "never labeled nor tested; num_classes counts the others",
     )
     ulb_ood: Number = Field(
-        0.0, ge=0, lt=1, description="share of strangers among the unlabeled images"
+        0.0, ge=0, lt=1, description="share of OOD images among the unlabeled images"
     )
     channels_last: Flag = Field(
         False,
-        description="the channels of a pixel side by side in memory: faster convolutions, sums in "
-        "another order",
+        description="the channels of a pixel side by side in memory: faster convolutions, differs "
+        "by rounding",
     )
     fast_hooks: Flag = Field(
         True,
@@ -196,7 +196,7 @@ def takes_none(field: FieldInfo) -> bool:
     return types.NoneType in get_args(field.annotation)
 
 
-def one_of(choices: Sequence[str]) -> str:
+def join_names(choices: Sequence[str]) -> str:
     """Names in a sentence: ``a, b or c``."""
     return " or ".join(part for part in (", ".join(choices[:-1]), choices[-1]) if part)
 
@@ -205,7 +205,7 @@ def range_in_words(field: FieldInfo) -> str:
     """What a key takes, as the second half of "must be …"."""
     kind = _without_none(field.annotation)
     if get_origin(kind) is Literal:
-        return one_of(get_args(kind))
+        return join_names(get_args(kind))
     if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     name = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]

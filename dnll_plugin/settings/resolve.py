@@ -9,8 +9,14 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.settings.checks import CHECKS, COUNTED_SETS, nearest
-from dnll_plugin.settings.config_file import one_line, read_config, read_value, shown, write_config
+from dnll_plugin.settings.checks import CHECKS, COUNTED_SETS, suggest_name
+from dnll_plugin.settings.config_file import (
+    one_line,
+    read_config,
+    read_value,
+    shorten,
+    write_config,
+)
 from dnll_plugin.settings.keys import MethodKeys, range_in_words
 from dnll_plugin.settings.toolbox_keys import (
     IGNORED,
@@ -18,7 +24,7 @@ from dnll_plugin.settings.toolbox_keys import (
     UNREAD,
     ToolboxKeys,
     algorithm_arguments,
-    keys_of,
+    collect_keys,
     known_keys,
 )
 
@@ -105,23 +111,23 @@ def resolve(
     options = {"data_dir": data_dir, "save_dir": save_dir, "save_name": save_name, "seed": seed}
     in_file = {} if config_file is None else _in_file(config_file)
     given = {**in_file, **_in_overrides(overrides), **_in_options(options)}
-    given |= facts_of_data(given)
+    given |= read_data_facts(given)
     algorithm = _algorithm(given)
     tuned = _tuned_for_another(algorithm, in_file, given)
     given = {key: given[key] for key in given if key not in tuned}
-    read = {key: given[key] for key in given if key in keys_of(algorithm).model_fields}
+    read = {key: given[key] for key in given if key in collect_keys(algorithm).model_fields}
     unread = [key for key in given if key not in read]
     known = known_keys()
     for key in unread:
         if key not in known:
-            raise _error(key, f"unknown key; {nearest(key, known)}", given[key].place)
+            raise _error(key, f"unknown key; {suggest_name(key, known)}", given[key].place)
     values = _checked(algorithm, read)
     origins = {key: read[key].origin if key in read else DEFAULT for key in values}
     places = {key: read[key].place for key in read}
     return Settings(values, origins, _notes(algorithm, unread, tuned), places)
 
 
-def facts_of_data(given: Mapping[str, Given]) -> dict[str, Given]:
+def read_data_facts(given: Mapping[str, Given]) -> dict[str, Given]:
     """What the folders of own images decide, whatever the file says.
 
     Returns:
@@ -173,7 +179,7 @@ def _in_overrides(overrides: Iterable[str]) -> dict[str, Given]:
         key, separator, text = override.partition("=")
         key = key.strip()
         if not separator or not key:
-            raise InputError(f"--set {shown(override)}: write key=value, as in --set lr=0.03")
+            raise InputError(f"--set {shorten(override)}: write key=value, as in --set lr=0.03")
         if key in IGNORED:
             raise InputError(f"--set {key}: dnll train decides this itself; {IGNORED[key]}")
         try:
@@ -199,7 +205,7 @@ def _algorithm(given: Mapping[str, Given]) -> str:
     name, _, place = given["algorithm"]
     names = algorithm_arguments()
     if not isinstance(name, str) or name not in names:
-        message = f"unknown name {shown(name)}; {nearest(str(name), names)}"
+        message = f"unknown name {shorten(name)}; {suggest_name(str(name), names)}"
         raise _error("algorithm", message, place)
     return name
 
@@ -215,7 +221,7 @@ def _tuned_for_another(
     written = in_file["algorithm"].value if "algorithm" in in_file else algorithm
     if not isinstance(written, str) or written not in algorithm_arguments():
         return []
-    theirs, ours = keys_of(written).model_fields, keys_of(algorithm).model_fields
+    theirs, ours = collect_keys(written).model_fields, collect_keys(algorithm).model_fields
     common = MethodKeys.model_fields.keys() & theirs.keys() & ours.keys()
     differing = {key for key in common if theirs[key].default != ours[key].default}
     return [key for key in given if key in differing and given[key].origin == FILE]
@@ -223,7 +229,7 @@ def _tuned_for_another(
 
 def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
     """Values of every key of the algorithm: each in its range, and fit for one another."""
-    model = keys_of(algorithm)
+    model = collect_keys(algorithm)
     try:
         values = dict(model(**{key: entry.value for key, entry in read.items()}))
     except ValidationError as error:
@@ -232,7 +238,7 @@ def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
         wanted = range_in_words(model.model_fields[key])
         is_number = isinstance(value, (int, float))
         hint = "; put it in quotes" if wanted.startswith("text") and is_number else ""
-        raise _error(key, f"must be {wanted}, got {shown(value)}{hint}", place) from None
+        raise _error(key, f"must be {wanted}, got {shorten(value)}{hint}", place) from None
     for check in CHECKS:
         problem = check(values)
         if problem is not None:

@@ -134,7 +134,7 @@ def algorithm_arguments() -> dict[str, dict[str, Argument]]:
     return found
 
 
-def base_of(algorithm: str) -> str:
+def find_base(algorithm: str) -> str:
     """The toolbox's algorithm that a ``dnll_<algorithm>`` is made from; any other is its own."""
     from semilearn.algorithms import name2alg
 
@@ -154,7 +154,7 @@ def imbalanced_keys() -> frozenset[str]:
 
 
 @cache
-def keys_of(algorithm: str) -> type[Keys]:
+def collect_keys(algorithm: str) -> type[Keys]:
     """The keys that a run of an algorithm reads, as a pydantic model.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dnll_plugin.datasets.toolbox_files import not_loaded
+from dnll_plugin.datasets.toolbox_files import explain_loading_error
 from dnll_plugin.errors import InputError
 from dnll_plugin.toolbox.patches.redirection import autocast
 from dnll_plugin.training import device as devices
@@ -51,15 +51,15 @@ def build_algorithm(
     from semilearn.algorithms import get_algorithm
     from semilearn.core.utils import get_net_builder
 
-    from dnll_plugin.algorithms.base import scheduler_of
-    from dnll_plugin.hooks.monitor import StrangersHook
+    from dnll_plugin.algorithms.base import build_scheduler
+    from dnll_plugin.hooks.monitor import OODHook
     from dnll_plugin.nets.layout import use_channels_last
     from dnll_plugin.nets.pair import with_input_noise
     from dnll_plugin.training.device_data import keep_on_device
     from dnll_plugin.training.fast_hooks import use_fast_hooks
-    from dnll_plugin.training.loaders import make_resumable
+    from dnll_plugin.training.loaders import make_loaders_resumable
 
-    devices.use(device)
+    devices.use_device(device)
     seed_everything(args.seed)
     builder = get_net_builder(args.net, args.net_from_name)
     if args.input_noise is not None:
@@ -74,8 +74,8 @@ def build_algorithm(
     except (OSError, RuntimeError, HTTPException) as error:
         if not is_about_data(error):
             raise
-        raise not_loaded(args.dataset, args.data_dir, error) from error
-    algorithm.scheduler = scheduler_of(args, algorithm.optimizer, algorithm.scheduler)
+        raise explain_loading_error(args.dataset, args.data_dir, error) from error
+    algorithm.scheduler = build_scheduler(args, algorithm.optimizer, algorithm.scheduler)
     algorithm.model = algorithm.model.to(device)
     algorithm.ema_model = algorithm.ema_model.to(device)
     if args.channels_last:
@@ -94,10 +94,10 @@ def build_algorithm(
     algorithm.rank, algorithm.world_size = ranks.rank, ranks.world_size
     algorithm.distributed = ranks.world_size > 1
     if not ranks.is_first:
-        seed_everything(seed_of(ranks.rank, args.seed))
+        seed_everything(derive_seed(ranks.rank, args.seed))
     if args.ood_classes:
-        algorithm.register_hook(StrangersHook(algorithm), "StrangersHook", "HIGH")
-    make_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
+        algorithm.register_hook(OODHook(algorithm), "OODHook", "HIGH")
+    make_loaders_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
     if args.data_on == "device":
         keep_on_device(algorithm, device)
     return algorithm
@@ -137,7 +137,7 @@ def seed_everything(seed: int) -> None:
     torch.backends.cudnn.deterministic = True
 
 
-def seed_of(rank: int, seed: int) -> int:
+def derive_seed(rank: int, seed: int) -> int:
     """The seed of what a rank draws in its steps, dropout for one."""
     return int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])
 

@@ -65,7 +65,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such checkpoint")
-    if not is_whole(path):
+    if not is_intact(path):
         raise InputError(f"{path}: the checkpoint is damaged; take {PREVIOUS} or start anew")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -76,7 +76,7 @@ def read(path: Path) -> dict[str, Any]:
     return state
 
 
-def is_whole(path: Path) -> bool:
+def is_intact(path: Path) -> bool:
     """Whether a checkpoint file is undamaged, by the checksums of the archive that it is."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -85,7 +85,7 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def latest_whole(folder: Path) -> Path | None:
+def find_latest_intact(folder: Path) -> Path | None:
     """The newest undamaged checkpoint to resume from, or None if the run has none.
 
     Raises:
@@ -93,14 +93,14 @@ def latest_whole(folder: Path) -> Path | None:
     """
     there = [folder / name for name in (LATEST, PREVIOUS) if (folder / name).is_file()]
     for path in there:
-        if is_whole(path):
+        if is_intact(path):
             return path
     if there:
         raise InputError(f"{there[0]}: damaged, and so is the one before; give another --save_name")
     return None
 
 
-def random_state() -> dict[str, Any]:
+def get_random_state() -> dict[str, Any]:
     """The state of every random generator of this process, as tensors and plain numbers."""
     numpy_state: Any = np.random.get_state()
     _, keys, position, has_gauss, cached = numpy_state
@@ -115,7 +115,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: Mapping[str, Any]) -> None:
-    """Puts every random generator back to :func:`random_state`."""
+    """Puts every random generator back to :func:`get_random_state`."""
     torch.set_rng_state(state["torch"])
     if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])

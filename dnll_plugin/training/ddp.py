@@ -65,14 +65,14 @@ class AgreementHook(Hook):
         self.number = 0
 
     def before_train_step(self, algorithm: Any) -> None:
-        self.number = self.ranks.agree(self.interruption() or 0)
+        self.number = self.ranks.all_reduce_max(self.interruption() or 0)
 
     def agreed(self) -> int | None:
         """The number of the signal that the run ends at, None for none."""
         return (self.number or None) if self.ranks.world_size > 1 else self.interruption()
 
 
-def spread(algorithm: Any, ranks: Ranks) -> None:
+def distribute(algorithm: Any, ranks: Ranks) -> None:
     """Makes algorithms, one in each process, train the same model on their shares of each batch.
 
     To be called in all processes at the same time.
@@ -99,12 +99,12 @@ def share_labels(hook: CountingFlexMatchHook) -> None:
     keep = hook.keep
 
     def keep_all(idx_ulb: Tensor, label: Tensor, confident: Tensor) -> None:
-        keep(all_rows(idx_ulb), all_rows(label), all_rows(confident.long()).bool())
+        keep(gather_rows(idx_ulb), gather_rows(label), gather_rows(confident.long()).bool())
 
     hook.keep = keep_all  # type: ignore[method-assign]
 
 
-def all_rows(rows: Tensor) -> Tensor:
+def gather_rows(rows: Tensor) -> Tensor:
     """The rows (N, ...) of every rank, in the order in which they were dealt."""
     shares = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
     dist.all_gather(shares, rows.contiguous())

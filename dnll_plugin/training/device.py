@@ -6,7 +6,7 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.toolbox.patches import redirection
 
 
-def choose(name: str) -> torch.device:
+def select_device(name: str) -> torch.device:
     """Finds the device of a run.
 
     Args:
@@ -24,7 +24,7 @@ def choose(name: str) -> torch.device:
     return torch.device(name, torch.cuda.current_device()) if name == "cuda" else torch.device(name)
 
 
-def use(device: torch.device) -> None:
+def use_device(device: torch.device) -> None:
     """Makes the toolbox run on ``device`` in this process, until another one is chosen."""
     if device.type == "cuda":
         redirection.restore()

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from dnll_plugin.augment.geometry import quarter_turns
-from dnll_plugin.augment.host import sent
+from dnll_plugin.augment.host import to_device_async
 from dnll_plugin.augment.views import View
 from dnll_plugin.errors import InputError
-from dnll_plugin.training.device_views import Item, NotInBatches, item_of, view_of
+from dnll_plugin.training.device_views import Item, NotInBatches, inspect_item, translate_pipeline
 from dnll_plugin.training.loaders import TRAIN_LOADERS, SeededBatch
 
 Batch = dict[str, Tensor]
@@ -63,8 +63,8 @@ class DeviceLoader:
         self.batch_sampler = self.sampler = batch_sampler
         self.device = device
         check_images(dataset)
-        self.item = item_of(dataset)
-        resize, self.views = views_of(self.item)
+        self.item = inspect_item(dataset)
+        resize, self.views = translate_views(self.item)
         self.images = to_device(dataset.data, resize, device) if self.views else None
         targets = torch.as_tensor(np.asarray(dataset.targets if self.item.target else ()))
         self.targets = targets if host_targets else targets.to(device)
@@ -83,7 +83,7 @@ class DeviceLoader:
             indices: (N,) int64 on the host.
             generator: of the host.
         """
-        rows, batch = sent(indices, self.device), {}
+        rows, batch = to_device_async(indices, self.device), {}
         if self.item.index:
             batch[self.item.index] = rows
         if self.item.target:
@@ -94,7 +94,9 @@ class DeviceLoader:
             made = {number: view(images, generator) for number, view in self.views.items()}
             batch |= {key: made[number] for key, number in self.item.views.items()}
         for key in [key for key in self.item.views if key.endswith("_rot")]:
-            batch["rot_v"] = sent(torch.randint(4, indices.shape, generator=generator), self.device)
+            batch["rot_v"] = to_device_async(
+                torch.randint(4, indices.shape, generator=generator), self.device
+            )
             batch[key] = quarter_turns(batch[key], batch["rot_v"])
         return batch
 
@@ -110,7 +112,7 @@ def check_images(dataset: Any) -> None:
         raise NotInBatches("its images are not held in memory")
 
 
-def views_of(item: Item) -> tuple[Any, dict[int, View]]:
+def translate_views(item: Item) -> tuple[Any, dict[int, View]]:
     """Translates the pipelines of an item.
 
     Returns:
@@ -119,7 +121,9 @@ def views_of(item: Item) -> tuple[Any, dict[int, View]]:
     Raises:
         NotInBatches: if a pipeline is not known, or they differ in their resize.
     """
-    translated = {number: view_of(pipeline) for number, pipeline in item.pipelines.items()}
+    translated = {
+        number: translate_pipeline(pipeline) for number, pipeline in item.pipelines.items()
+    }
     resizes = {str(resize): resize for resize, _ in translated.values()}
     if len(resizes) > 1:
         raise NotInBatches(f"its views begin with {' or '.join(resizes)}")
@@ -154,7 +158,7 @@ def keep_on_device(algorithm: Any, device: torch.device) -> None:
 
     Args:
         algorithm: An algorithm of the toolbox, after
-            :func:`dnll_plugin.training.loaders.make_resumable`.
+            :func:`dnll_plugin.training.loaders.make_loaders_resumable`.
         device: The device of the run.
 
     Raises:

@@ -12,7 +12,7 @@ from torchvision import transforms
 
 from dnll_plugin.augment.randaugment import OPERATIONS
 from dnll_plugin.augment.views import Shift, View
-from dnll_plugin.training.loaders import seeded
+from dnll_plugin.training.loaders import use_seed
 
 TRANSFORMS = ("transform", "medium_transform", "strong_transform")
 """The attributes in which the toolbox's BasicDataset holds its pipelines."""
@@ -22,7 +22,7 @@ class NotInBatches(Exception):
     """A data set that cannot be augmented in batches; the text says why."""
 
 
-def view_of(pipeline: Any) -> tuple[Any, View]:
+def translate_pipeline(pipeline: Any) -> tuple[Any, View]:
     """Translates one of the pipelines of the toolbox or of :mod:`dnll_plugin.datasets`.
 
     Args:
@@ -46,13 +46,13 @@ def view_of(pipeline: Any) -> tuple[Any, View]:
     view = View(
         mean=tuple(float(value) for value in normalize.mean),
         std=tuple(float(value) for value in normalize.std),
-        shift=None if cut is None else shift_of(cut, 0.0 if flip is None else flip.p),
+        shift=None if cut is None else translate_crop(cut, 0.0 if flip is None else flip.p),
         operations=0 if augment is None else count_operations(augment),
     )
     return resize, view
 
 
-def shift_of(cut: transforms.RandomCrop, flip: float) -> Shift:
+def translate_crop(cut: transforms.RandomCrop, flip: float) -> Shift:
     """Translates a random crop that is followed by a flip of that probability."""
     size, padding = set(cut.size), cut.padding or 0
     modes = {("constant", 0): "constant", ("reflect", 0): "reflect"}
@@ -93,7 +93,7 @@ class Item:
     pipelines: dict[int, Any]
 
 
-def item_of(dataset: Any) -> Item:
+def inspect_item(dataset: Any) -> Item:
     """Finds out what an item of a data set is made of, by asking for one.
 
     Which views it holds depends on the algorithm and on the version of the toolbox. Each pipeline
@@ -103,7 +103,7 @@ def item_of(dataset: Any) -> Item:
         dataset: the toolbox's BasicDataset, or a data set around one.
     """
     used: list[Any] = []
-    with noted_pipelines(getattr(dataset, "dataset", dataset), used), seeded(0):
+    with record_pipelines(getattr(dataset, "dataset", dataset), used), use_seed(0):
         item = dataset[0]
     views = {key: int(value.max()) for key, value in item.items() if isinstance(value, Tensor)}
     return Item(
@@ -115,7 +115,7 @@ def item_of(dataset: Any) -> Item:
 
 
 @contextmanager
-def noted_pipelines(dataset: Any, used: list[Any]) -> Iterator[None]:
+def record_pipelines(dataset: Any, used: list[Any]) -> Iterator[None]:
     """Replaces the pipelines of a data set by ones that append themselves to ``used``."""
 
     def noting(pipeline: Any) -> Any:

@@ -61,7 +61,7 @@ class SeededDataset(Dataset):
 
     def __getitems__(self, batch: SeededBatch) -> list[Any]:
         seed, *indices = batch
-        with seeded(seed):
+        with use_seed(seed):
             return [self.dataset[index] for index in indices]
 
     def __len__(self) -> int:
@@ -69,7 +69,7 @@ class SeededDataset(Dataset):
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def use_seed(seed: int) -> Iterator[None]:
     """Seeds the host's random generators, and puts them back afterwards."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     random.seed(seed)
@@ -92,7 +92,7 @@ class LoaderPositionHook(Hook):
             algorithm.loader_dict[name].batch_sampler.start(algorithm.epoch, skip)
 
 
-def share_of(sampler: Any, rank: int, world_size: int) -> Any:
+def shard_sampler(sampler: Any, rank: int, world_size: int) -> Any:
     """The toolbox's sampler for one of several ranks.
 
     The ranks take turns in one order of the data, so that their batches of a step together are the
@@ -113,7 +113,7 @@ def share_of(sampler: Any, rank: int, world_size: int) -> Any:
     )
 
 
-def make_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
+def make_loaders_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
     """Replaces an algorithm's training loaders by resumable ones, and registers their hook.
 
     Args:
@@ -123,7 +123,7 @@ def make_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
     """
     for number, name in enumerate(TRAIN_LOADERS):
         loader = algorithm.loader_dict[name]
-        sampler = share_of(loader.sampler, algorithm.rank, algorithm.world_size)
+        sampler = shard_sampler(loader.sampler, algorithm.rank, algorithm.world_size)
         batches = SeededBatches(sampler, loader.batch_size, (seed, number, algorithm.rank))
         algorithm.loader_dict[name] = DataLoader(
             SeededDataset(loader.dataset),
@@ -136,7 +136,7 @@ def make_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
         )
     for loader in algorithm.loader_dict.values():
         if isinstance(loader, DataLoader):
-            loader.worker_init_fn = outlive_a_signal
+            loader.worker_init_fn = ignore_first_sigterm
     algorithm.register_hook(LoaderPositionHook(), "LoaderPositionHook")
 
 
@@ -153,7 +153,7 @@ def end_workers(algorithm: Any) -> None:
             loader._iterator = None
 
 
-def outlive_a_signal(worker: int) -> None:
+def ignore_first_sigterm(worker: int) -> None:
     """Lets a process that loads data go on when the run is told to end, until it has saved.
 
     SLURM and torchrun send SIGTERM to all processes of a run, those that load data too. The second

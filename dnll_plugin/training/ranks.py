@@ -60,7 +60,7 @@ class Ranks:
         dist.all_gather_object(values, value, group=self.patient)
         return values
 
-    def together(self, function: Callable[[], T]) -> T:
+    def run_on_all_ranks(self, function: Callable[[], T]) -> T:
         """Calls a function in each process; where it fails in one, all end.
 
         Raises:
@@ -86,23 +86,23 @@ class Ranks:
             raise kind(f"{failure[1]} (in process {rank})")
         raise SystemExit(2 if failure[0] else 1)
 
-    def first_then_others(self, function: Callable[[], T]) -> T:
+    def run_on_rank0_first(self, function: Callable[[], T]) -> T:
         """Calls a function on rank 0, which may download something, and then on the others."""
         if self.world_size == 1:
             return function()
         if self.is_first:
-            result = self.together(function)
-            self.together(_nothing)
+            result = self.run_on_all_ranks(function)
+            self.run_on_all_ranks(_nothing)
             return result
-        self.together(_nothing)
-        return self.together(function)
+        self.run_on_all_ranks(_nothing)
+        return self.run_on_all_ranks(function)
 
-    def once(self, function: Callable[[], T]) -> T:
+    def run_on_rank0(self, function: Callable[[], T]) -> T:
         """Calls a function on rank 0 only, and gives its result to all."""
-        result = self.together(function if self.is_first else _nothing)
+        result = self.run_on_all_ranks(function if self.is_first else _nothing)
         return self.gather(result)[0]
 
-    def agree(self, number: int) -> int:
+    def all_reduce_max(self, number: int) -> int:
         """The largest of the ranks' numbers, on the host: no GPU waits for it."""
         if self.world_size == 1:
             return number
@@ -110,7 +110,7 @@ class Ranks:
         dist.all_reduce(largest, dist.ReduceOp.MAX)
         return int(largest)
 
-    def place(self, device: torch.device) -> torch.device:
+    def device_for_rank(self, device: torch.device) -> torch.device:
         """The device of this process, where the run is on devices of that type.
 
         Raises:
@@ -137,7 +137,7 @@ ALONE = Ranks()
 """The only process of a run."""
 
 
-def ranks_of(environment: Mapping[str, str]) -> Ranks:
+def read_ranks(environment: Mapping[str, str]) -> Ranks:
     """Reads what the launcher set.
 
     Raises:
@@ -164,7 +164,7 @@ def ranks_of(environment: Mapping[str, str]) -> Ranks:
 
 
 @contextmanager
-def joined() -> Iterator[Ranks]:
+def process_group() -> Iterator[Ranks]:
     """Joins the processes that a launcher started, if there are several, for one run.
 
     Tensors on the host go through gloo, those on GPUs through nccl. After a failure the group is
@@ -175,7 +175,7 @@ def joined() -> Iterator[Ranks]:
         InputError: If the launcher's variables make no sense.
         ProcessLostError: If another process ends or hangs before the run is over.
     """
-    ranks = ranks_of(os.environ)
+    ranks = read_ranks(os.environ)
     if ranks.world_size == 1:
         yield ranks
         return

@@ -16,12 +16,17 @@ from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.training import checkpoint
 from dnll_plugin.training import device as devices
 from dnll_plugin.training.build import build_algorithm
-from dnll_plugin.training.ddp import AgreementHook, spread
+from dnll_plugin.training.ddp import AgreementHook, distribute
 from dnll_plugin.training.loaders import end_workers
 from dnll_plugin.training.metrics import MetricsHook
 from dnll_plugin.training.progress import ProgressHook
 from dnll_plugin.training.ranks import Ranks
-from dnll_plugin.training.saving import Interrupted, QuietEvaluationHook, SavingHook, resume_from
+from dnll_plugin.training.saving import (
+    Interrupted,
+    QuietEvaluationHook,
+    SavingHook,
+    load_checkpoint,
+)
 
 
 def train(
@@ -34,17 +39,19 @@ def train(
     ranks: Ranks,
 ) -> int:
     """Builds the algorithm, trains it and writes the result; returns the exit code."""
-    device = ranks.together(lambda: ranks.place(devices.choose(settings["device"])))
+    device = ranks.run_on_all_ranks(
+        lambda: ranks.device_for_rank(devices.select_device(settings["device"]))
+    )
     toolbox_log = ToolboxLog(logger)
     with redirect_stdout(toolbox_log):
-        algorithm = ranks.first_then_others(
+        algorithm = ranks.run_on_rank0_first(
             lambda: build_algorithm(settings.namespace(), device, folder.path, toolbox_log, ranks)
         )
-    ranks.together(lambda: spread(algorithm, ranks))
+    ranks.run_on_all_ranks(lambda: distribute(algorithm, ranks))
     progress = ProgressHook(console, logger)
     saving = add_hooks(algorithm, folder, interruption, progress, ranks)
-    go_on(folder, algorithm, saving, resume, logger)
-    ranks.once(lambda: settings.dump(folder.config))
+    restore_run(folder, algorithm, saving, resume, logger)
+    ranks.run_on_rank0(lambda: settings.dump(folder.config))
     logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
     try:
         if hasattr(algorithm, "warmup"):
@@ -60,7 +67,9 @@ def train(
     finally:
         end_workers(algorithm)
         progress.stop()
-    ranks.once(lambda: finish(settings, folder, algorithm, saving.seconds(), device, logger))
+    ranks.run_on_rank0(
+        lambda: finish(settings, folder, algorithm, saving.seconds(), device, logger)
+    )
     return 0
 
 
@@ -90,16 +99,16 @@ def add_hooks(
     return saving
 
 
-def go_on(
+def restore_run(
     folder: RunFolder, algorithm: Any, saving: Any, resume: bool, logger: logging.Logger
 ) -> None:
     """Puts an algorithm back to the last whole checkpoint of the run, if there is one."""
     ranks = saving.ranks
-    start = ranks.once(lambda: checkpoint.latest_whole(folder.path))
+    start = ranks.run_on_rank0(lambda: checkpoint.find_latest_intact(folder.path))
     if start is not None:
         if start.name != LATEST:
             logger.info(f"{LATEST} is damaged: taking the one before")
-        exact = ranks.together(lambda: resume_from(start, algorithm, saving))
+        exact = ranks.run_on_all_ranks(lambda: load_checkpoint(start, algorithm, saving))
         logger.info(f"going on from step {algorithm.it} ({start.name})")
         if not exact:
             logger.info(

@@ -69,9 +69,9 @@ class SavingHook(Hook):
         if not evaluated and number is None:
             return
         algorithm.call_hook("check", "FiniteHook")
-        state = run_state(algorithm, self.seconds(), self.ranks)
+        state = collect_state(algorithm, self.seconds(), self.ranks)
         is_best = evaluated and algorithm.it == algorithm.best_it
-        self.ranks.once(lambda: self.write(state, is_best))
+        self.ranks.run_on_rank0(lambda: self.write(state, is_best))
         if number is not None and not self.is_last_iter(algorithm):
             raise Interrupted(number)
 
@@ -83,7 +83,7 @@ class SavingHook(Hook):
 
     def last_checkpoint(self) -> str:
         """What the last good checkpoint is, for a message."""
-        path = checkpoint.latest_whole(self.folder)
+        path = checkpoint.find_latest_intact(self.folder)
         if path is None:
             return "no checkpoint was written before"
         return f"the last good checkpoint is {path}, of step {checkpoint.read(path)['it']}"
@@ -93,12 +93,12 @@ class SavingHook(Hook):
         return self.seconds_before + time.monotonic() - self.started_at
 
 
-def run_state(algorithm: Any, seconds: float, ranks: Ranks) -> dict[str, Any]:
+def collect_state(algorithm: Any, seconds: float, ranks: Ranks) -> dict[str, Any]:
     """Everything that a run needs to go on as if it had not stopped.
 
     Ranks differ in their random generators and in nothing else.
     """
-    first, *others = ranks.gather(checkpoint.random_state())
+    first, *others = ranks.gather(checkpoint.get_random_state())
     return {
         **algorithm.get_save_dict(),
         "epoch": algorithm.epoch,
@@ -111,7 +111,7 @@ def run_state(algorithm: Any, seconds: float, ranks: Ranks) -> dict[str, Any]:
     }
 
 
-def resume_from(path: Path, algorithm: Any, saving: SavingHook) -> bool:
+def load_checkpoint(path: Path, algorithm: Any, saving: SavingHook) -> bool:
     """Puts an algorithm back to where a checkpoint was written.
 
     Args:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from dnll_plugin.settings.toolbox_keys import algorithm_arguments, base_of
+from dnll_plugin.settings.toolbox_keys import algorithm_arguments, find_base
 
-NAMES = sorted(name for name in algorithm_arguments() if base_of(name) != name)
+NAMES = sorted(name for name in algorithm_arguments() if find_base(name) != name)
 
 
 def test_every_algorithm_that_masks_has_its_own() -> None:
@@ -82,7 +82,7 @@ def test_the_loss_is_that_of_the_masked_rows_strong_view(build: Any, kind: str) 
         "together": -torch.log(1 - p[2, 1:3].sum()),
     }[kind]
     expected = (second + 0.5 * third) / 3
-    loss, _ = algorithm.learnt
+    loss, _ = algorithm.pending_loss
     torch.testing.assert_close(loss, algorithm.negative_weight() * expected)
     assert not torch.autograd.grad(loss, strong)[0][0].any()
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from semilearn.algorithms import name2alg
 
-from dnll_plugin.settings.toolbox_keys import algorithm_arguments, base_of
+from dnll_plugin.settings.toolbox_keys import algorithm_arguments, find_base
 
 PEER = "negative_source=peer"
 NAMES = sorted(
     name
     for name in algorithm_arguments()
-    if base_of(name) != name and "peer" in name2alg[name].negative_sources
+    if find_base(name) != name and "peer" in name2alg[name].negative_sources
 )
 
 

@@ -20,7 +20,7 @@ RANGES = {
 
 @pytest.mark.parametrize("name", RANGES)
 def test_equals_the_toolboxs(name: str, images: Tensor, theirs) -> None:
-    strengths = torch.empty(len(images)).uniform_(*RANGES[name], generator=seeded())
+    strengths = torch.empty(len(images)).uniform_(*RANGES[name], generator=use_seed())
     made = getattr(tables, name.lower())(images, strengths)
     found = tables.look_up(images, made.expand(-1, 3, -1))
     assert torch.equal(found, theirs(name, images, strengths))
@@ -29,7 +29,7 @@ def test_equals_the_toolboxs(name: str, images: Tensor, theirs) -> None:
 @pytest.mark.parametrize("size", [1, 5, 96])
 @pytest.mark.parametrize("name", ["AutoContrast", "Equalize"])
 def test_at_other_sizes(name: str, size: int, theirs) -> None:
-    images = torch.randint(0, 256, (6, 3, size, size), generator=seeded(), dtype=torch.uint8)
+    images = torch.randint(0, 256, (6, 3, size, size), generator=use_seed(), dtype=torch.uint8)
     made = getattr(tables, name.lower())(images, torch.zeros(6))
     assert torch.equal(tables.look_up(images, made), theirs(name, images, torch.zeros(6)))
 
@@ -63,5 +63,5 @@ def test_each_row_has_its_strength(images: Tensor) -> None:
     assert torch.equal(together, torch.cat(alone))
 
 
-def seeded() -> torch.Generator:
+def use_seed() -> torch.Generator:
     return torch.Generator().manual_seed(0)

@@ -14,7 +14,7 @@ TINY = ("img_size=8", "batch_size=4", "uratio=2", "eval_batch_size=500")
 
 
 def test_a_config_is_measured_beside_the_toolboxs_algorithms() -> None:
-    found = cases.cases_of(DIGITS, TINY)
+    found = cases.list_cases(DIGITS, TINY)
     assert [case.name for case in found] == ["dnll_dual", "fixmatch", "flexmatch", "meanteacher"]
 
 
@@ -39,14 +39,14 @@ def test_standard_cases_resolve() -> None:
 def test_a_floor_has_the_passes_of_the_step(
     tmp_path: Path, own: tuple[str, ...], passes: list[bool]
 ) -> None:
-    from dnll_plugin.benchmark.passes import nets_of, recorded
+    from dnll_plugin.benchmark.passes import find_nets, recorded
 
     subject = cases.prepare(cases.Case("", DIGITS, (*TINY, *own)), tmp_path)
     algorithm = subject.algorithm
     algorithm.call_hook("before_run")
     algorithm.epoch = 0
     batch = algorithm.process_batch(**next(timing.endless(algorithm)))
-    with recorded(nets_of(algorithm)) as found:
+    with recorded(find_nets(algorithm)) as found:
         timing.step(algorithm, batch)
     assert [call.gradient for call in found] == passes
 

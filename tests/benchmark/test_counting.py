@@ -2,7 +2,7 @@
 
 import torch
 
-from dnll_plugin.benchmark.counting import counts_of, device_calls
+from dnll_plugin.benchmark.counting import count_events, device_calls
 
 
 def test_launches_and_waits_are_told_apart() -> None:
@@ -13,8 +13,8 @@ def test_launches_and_waits_are_told_apart() -> None:
         ("cudaMemcpyAsync", 5),
         ("aten::add", 9),
     ]
-    assert counts_of(events) == {"kernel_launches": 9, "synchronisations": 3}
-    assert counts_of([]) == {"kernel_launches": 0, "synchronisations": 0}
+    assert count_events(events) == {"kernel_launches": 9, "synchronisations": 3}
+    assert count_events([]) == {"kernel_launches": 0, "synchronisations": 0}
 
 
 def test_without_cuda_there_is_nothing_to_count() -> None:

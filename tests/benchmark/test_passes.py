@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dnll_plugin.benchmark.passes import nets_of, recorded, replay
+from dnll_plugin.benchmark.passes import find_nets, recorded, replay
 
 
 class Net(nn.Module):
@@ -29,7 +29,7 @@ class Algorithm:
 
 def test_a_pair_counts_as_its_submodels() -> None:
     pair, teacher = Pair(), Net()
-    assert nets_of(Algorithm(pair, teacher)) == [pair.left, pair.right, teacher]
+    assert find_nets(Algorithm(pair, teacher)) == [pair.left, pair.right, teacher]
 
 
 def test_records_inputs_and_gradient_in_order() -> None:

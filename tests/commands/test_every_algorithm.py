@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dnll_plugin.commands.main import main
-from dnll_plugin.settings.toolbox_keys import algorithm_arguments, base_of
+from dnll_plugin.settings.toolbox_keys import algorithm_arguments, find_base
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
 TINY = [
@@ -25,7 +25,7 @@ def algorithms() -> list[Any]:
     """All but ``dnll_dual``; those that only add negatives to another one are slow tests."""
     names = sorted(algorithm_arguments().keys() - {"dnll_dual"})
     return [
-        pytest.param(name, marks=() if base_of(name) == name else pytest.mark.slow)
+        pytest.param(name, marks=() if find_base(name) == name else pytest.mark.slow)
         for name in names
     ]
 
@@ -43,7 +43,7 @@ def test_trains_saves_and_loads(tmp_path: Path, algorithm: str) -> None:
     if algorithm in TEXT_ONLY:
         pytest.skip(f"{algorithm}: {TEXT_ONLY[algorithm]}")
     command = ["train", "--c", str(DIGITS), "--save_dir", str(tmp_path), "--save_name", "run"]
-    changes = ["--set", *TINY, f"algorithm={algorithm}", *OWN_KEYS.get(base_of(algorithm), [])]
+    changes = ["--set", *TINY, f"algorithm={algorithm}", *OWN_KEYS.get(find_base(algorithm), [])]
     assert main([*command, *changes]) == 0
     run = tmp_path / "run"
     (run / "result.json").unlink()

@@ -19,10 +19,10 @@ from dnll_plugin.commands.main import main
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs.folder import LATEST, PREVIOUS
 from dnll_plugin.settings.resolve import resolve
-from dnll_plugin.settings.toolbox_keys import keys_of
+from dnll_plugin.settings.toolbox_keys import collect_keys
 from dnll_plugin.training import checkpoint
 from dnll_plugin.training import run as training
-from dnll_plugin.training.saving import SavingHook, resume_from, run_state
+from dnll_plugin.training.saving import SavingHook, collect_state, load_checkpoint
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
 GOOD = DIGITS.read_bytes()
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def names_of(kind: type) -> list[str]:
     """Keys of a run of the good config that take a value of one type."""
-    fields = keys_of("dnll_dual").model_fields
+    fields = collect_keys("dnll_dual").model_fields
     return sorted(name for name, field in fields.items() if field.annotation is kind)
 
 
@@ -147,7 +147,7 @@ def algorithm(folder: Path) -> Any:
             """Keeps the tests' output clean."""
 
     resolved = resolve(DIGITS, ["img_size=8", "batch_size=4", "num_workers=0"])
-    algorithm = build_algorithm(resolved.namespace(), device.choose("cpu"), folder, Log())
+    algorithm = build_algorithm(resolved.namespace(), device.select_device("cpu"), folder, Log())
     FastEMAHook().before_run(algorithm)
     algorithm.epoch = 0
     return algorithm
@@ -157,7 +157,7 @@ def algorithm(folder: Path) -> Any:
 def good(folder: Path, algorithm: Any) -> dict[str, Any]:
     from dnll_plugin.training.ranks import ALONE
 
-    state = run_state(algorithm, 1.0, ALONE)
+    state = collect_state(algorithm, 1.0, ALONE)
     checkpoint.write(state, folder / "good.pth")
     return checkpoint.read(folder / "good.pth")
 
@@ -223,12 +223,12 @@ def test_damaged_checkpoints_are_refused_or_passed_over(
     content = (folder / "good.pth").read_bytes()
     (run / PREVIOUS).write_bytes(content)
     (run / LATEST).write_bytes(damaged(content, good, data))
-    start = checkpoint.latest_whole(run)
+    start = checkpoint.find_latest_intact(run)
     assert start is not None
     saving = SavingHook(run, lambda: None)
     message = str(start)
     try:
-        resume_from(start, algorithm, saving)
+        load_checkpoint(start, algorithm, saving)
     except InputError as error:
         message = str(error)
     else:  # the one before, or a flip where the archive holds nothing

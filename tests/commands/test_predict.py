@@ -10,7 +10,7 @@ from PIL import Image
 
 from dnll_plugin.commands.main import main
 from dnll_plugin.prediction.montage import Extremes
-from dnll_plugin.prediction.net import build_net, load_net, of_the_net
+from dnll_plugin.prediction.net import build_net, load_net, select_weights
 from dnll_plugin.prediction.rows import Row
 from dnll_plugin.prediction.run import read_run
 from dnll_plugin.runs.folder import BEST
@@ -62,7 +62,7 @@ def predict(run, images, out, *options):
     )
 
 
-def rows_of(out):
+def describe_rows(out):
     with out.open(encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
@@ -71,7 +71,7 @@ def test_every_image_gets_a_label_and_broken_ones_are_named(make_run, images, tm
     out, montage = tmp_path / "o.csv", tmp_path / "m.png"
     options = ("--batch_size", "2", "--montage", str(montage), "--threshold", "0.99999")
     assert predict(make_run(), images, out, *options) == 0
-    rows = rows_of(out)
+    rows = describe_rows(out)
     assert [row["file"] for row in rows] == [
         "a.png",
         "b.jpg",
@@ -98,10 +98,10 @@ def test_batches_do_not_matter_and_json_lines_hold_the_same(make_run, images, tm
     run = make_run()
     for name, size in (("one.csv", "1"), ("all.csv", "9"), ("all.jsonl", "9")):
         assert predict(run, images, tmp_path / name, "--batch_size", size) == 0
-    assert rows_of(tmp_path / "one.csv") == rows_of(tmp_path / "all.csv")
+    assert describe_rows(tmp_path / "one.csv") == describe_rows(tmp_path / "all.csv")
     lines = (tmp_path / "all.jsonl").read_text().splitlines()
     assert [json.loads(line)["label"] for line in lines] == [
-        row["label"] for row in rows_of(tmp_path / "all.csv")
+        row["label"] for row in describe_rows(tmp_path / "all.csv")
     ]
 
 
@@ -123,8 +123,8 @@ def test_the_teacher_has_the_averaged_weights_and_the_student_its_own(make_run):
 
 def test_what_an_algorithm_put_around_the_net_is_left_out():
     weights = {"backbone.fc.weight": torch.ones(1), "head.weight": torch.zeros(1)}
-    assert of_the_net(weights) == {"fc.weight": torch.ones(1)}
-    assert of_the_net({"fc.weight": torch.ones(1)}) == {"fc.weight": torch.ones(1)}
+    assert select_weights(weights) == {"fc.weight": torch.ones(1)}
+    assert select_weights({"fc.weight": torch.ones(1)}) == {"fc.weight": torch.ones(1)}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_an_existing_file_is_not_replaced_unless_asked_for(make_run, images, tmp
     assert "exists already; give --overwrite" in error_of(capsys, predict(run, images, out))
     assert out.read_text() == "mine"
     assert predict(run, images, out, "--overwrite") == 0
-    assert len(rows_of(out)) == 5
+    assert len(describe_rows(out)) == 5
 
 
 def test_a_run_without_a_checkpoint(make_run, images, tmp_path, capsys):

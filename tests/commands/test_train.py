@@ -105,8 +105,8 @@ def test_run_writes_its_files(tmp_path: Path, algorithm: str) -> None:
 
 @pytest.mark.parametrize("algorithm", ["fixmatch", "dnll_fixmatch", "dnll_dual"])
 def test_strangers_are_a_share_of_the_unlabeled_images(tmp_path: Path, algorithm: str) -> None:
-    strangers = ["num_classes=6", "num_labels=24", "ood_classes=4", "ulb_ood=0.3"]
-    assert train(tmp_path, f"algorithm={algorithm}", *strangers) == 0
+    ood = ["num_classes=6", "num_labels=24", "ood_classes=4", "ulb_ood=0.3"]
+    assert train(tmp_path, f"algorithm={algorithm}", *ood) == 0
     split = np.load(tmp_path / "run/split.npz")
     targets = digits_targets()
     assert set(targets[split["labeled"]]) == set(range(6))

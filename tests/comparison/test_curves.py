@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from dnll_plugin.comparison.curves import band, draw
-from dnll_plugin.comparison.statistics import models_of, read_result
+from dnll_plugin.comparison.statistics import list_models, read_result
 
 
 def test_the_band_is_over_the_steps_that_every_seed_has():
@@ -26,7 +26,7 @@ def test_a_picture_is_drawn_also_of_an_error_of_zero(finished, finished_pair, tm
     models = [
         model
         for runs in groups
-        for model in models_of(runs, {run.name: read_result(run) for run in runs})
+        for model in list_models(runs, {run.name: read_result(run) for run in runs})
     ]
     draw(models, tmp_path / "curves.png")
     with Image.open(tmp_path / "curves.png") as picture:

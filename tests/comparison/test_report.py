@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dnll_plugin.comparison import report
-from dnll_plugin.comparison.checks import differing_settings, differing_splits
+from dnll_plugin.comparison.checks import find_differing_settings, find_differing_splits
 from dnll_plugin.comparison.running import Failure
 
 
@@ -96,7 +96,7 @@ def test_a_setting_that_differs_is_a_warning_in_the_report(tmp_path, runs, make_
     config.write_text(config.read_text().replace("lr: 0.03", "lr: 0.1"))
     plan = make_plan(*runs)
     expected = "dnll_dual_1: lr is 0.1, not 0.03 as planned."
-    assert differing_settings(plan.shared, runs) == [expected]
+    assert find_differing_settings(plan.shared, runs) == [expected]
     warnings, text = write(tmp_path, plan)
     assert warnings == [expected]
     assert f"**Not comparable:** {expected}" in text
@@ -104,8 +104,8 @@ def test_a_setting_that_differs_is_a_warning_in_the_report(tmp_path, runs, make_
 
 
 def test_other_labeled_images_are_a_warning(runs):
-    assert differing_splits(runs) == []
+    assert find_differing_splits(runs) == []
     np.savez(runs[3].folder.path / "split.npz", labeled=[7], unlabeled=[1, 2])
-    assert differing_splits(runs) == [
+    assert find_differing_splits(runs) == [
         "fixmatch_0: other labeled or unlabeled images than dnll_dual_0."
     ]

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from dnll_plugin.comparison.running import (
-    child_environment,
-    command_of,
-    failure_of,
+    build_command,
+    build_environment,
+    describe_failure,
     last_lines,
     run_all,
 )
@@ -135,7 +135,7 @@ def has_ended(process):
 def test_how_a_process_ended_in_words(make_run, tmp_path, code, reason):
     log = tmp_path / "log.txt"
     log.touch()
-    assert failure_of(make_run(), code, log).reason == reason
+    assert describe_failure(make_run(), code, log).reason == reason
 
 
 def test_the_last_lines_of_a_long_file(tmp_path):
@@ -146,10 +146,10 @@ def test_the_last_lines_of_a_long_file(tmp_path):
 
 def test_cores_are_shared_unless_the_user_says_how(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    assert child_environment({}, 3) == {"OMP_NUM_THREADS": "2"}
-    assert child_environment({}, 20) == {"OMP_NUM_THREADS": "1"}
-    assert child_environment({"OMP_NUM_THREADS": "5"}, 3) == {"OMP_NUM_THREADS": "5"}
+    assert build_environment({}, 3) == {"OMP_NUM_THREADS": "2"}
+    assert build_environment({}, 20) == {"OMP_NUM_THREADS": "1"}
+    assert build_environment({"OMP_NUM_THREADS": "5"}, 3) == {"OMP_NUM_THREADS": "5"}
 
 
 def test_a_run_is_started_by_this_python(make_run):
-    assert command_of(make_run())[:4] == [sys.executable, "-m", "dnll_plugin", "train"]
+    assert build_command(make_run())[:4] == [sys.executable, "-m", "dnll_plugin", "train"]

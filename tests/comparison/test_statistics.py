@@ -8,7 +8,7 @@ from scipy import stats
 
 from dnll_plugin.comparison.statistics import (
     Difference,
-    models_of,
+    list_models,
     paired_difference,
     read_result,
     spread,
@@ -54,7 +54,7 @@ def test_a_difference_is_clear_if_its_interval_leaves_out_zero(difference, clear
 
 
 def models(*runs):
-    return models_of(runs, {run.name: read_result(run) for run in runs if read_result(run)})
+    return list_models(runs, {run.name: read_result(run) for run in runs if read_result(run)})
 
 
 def test_a_single_net_is_one_model(finished, make_run):

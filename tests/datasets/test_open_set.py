@@ -1,4 +1,4 @@
-"""Strangers among the unlabeled images."""
+"""Out-of-distribution (OOD) images among the unlabeled images."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnll_plugin.datasets import DATASETS
-from dnll_plugin.datasets.open_set import with_strangers
+from dnll_plugin.datasets.open_set import add_ood_images
 from dnll_plugin.datasets.split import SplitSettings, split_indices
 from dnll_plugin.errors import InputError
 
@@ -27,8 +27,8 @@ def test_the_share_is_of_all_unlabeled_images_and_the_rest_is_as_without(share, 
     assert (TARGETS[split.unlabeled[others:]] >= 3).all()
     assert (TARGETS[closed.unlabeled] < 3).all()
     assert len(set(split.unlabeled)) == len(split.unlabeled)
-    strangers = len(split.unlabeled) - others
-    assert abs(strangers - share * len(split.unlabeled)) <= 1
+    ood = len(split.unlabeled) - others
+    assert abs(ood - share * len(split.unlabeled)) <= 1
 
 
 def test_a_larger_share_adds_strangers():
@@ -70,7 +70,7 @@ def test_strangers_of_the_toolboxs_own_sets(make_args):
     whole = {"train_lb": dataset("fullysupervised"), "train_ulb": dataset("fullysupervised")}
     whole |= {"eval": dataset("fullysupervised"), "test": None}
     args = make_args(num_labels=6, ulb_ood=0.3)
-    made = with_strangers(whole, args, "flexmatch", 3, include_lb_to_ulb=True)
+    made = add_ood_images(whole, args, "flexmatch", 3, include_lb_to_ulb=True)
     wanted = split_indices(TARGETS, 3, SplitSettings(6, 0, ulb_ood=0.3))
     for name, at in (("train_lb", wanted.labeled), ("train_ulb", wanted.unlabeled)):
         np.testing.assert_array_equal(made[name].indices, at)

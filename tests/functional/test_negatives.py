@@ -19,7 +19,7 @@ shapes = st.tuples(st.integers(0, 20), st.integers(2, 1000))
 seeds = st.integers(0, 2**31)
 
 
-def logits_of(rows: int, classes: int, seed: int) -> torch.Tensor:
+def select_logits(rows: int, classes: int, seed: int) -> torch.Tensor:
     return torch.randn(rows, classes, generator=torch.Generator().manual_seed(seed))
 
 
@@ -29,7 +29,7 @@ def logits_of(rows: int, classes: int, seed: int) -> torch.Tensor:
 def test_negatives_are_never_predicted_and_at_most_m(
     name: str, shape: tuple[int, int], seed: int, data: st.DataObject
 ) -> None:
-    logits = logits_of(*shape, seed)
+    logits = select_logits(*shape, seed)
     m = data.draw(st.integers(1, shape[1] - 1))
     negatives = NEGATIVE_SAMPLERS[name](logits, m, torch.Generator().manual_seed(seed))
     assert negatives.shape == shape
@@ -62,7 +62,7 @@ def test_uniform_draws_with_replacement() -> None:
 
 @pytest.mark.parametrize("name", NEGATIVE_SAMPLERS)
 def test_negatives_are_reproducible_from_a_generator(name: str) -> None:
-    logits = logits_of(32, 10, 0)
+    logits = select_logits(32, 10, 0)
     sampler = negative_sampler(name, 2)
     first, second = (sampler(logits, generator=torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first, second)
@@ -70,7 +70,7 @@ def test_negatives_are_reproducible_from_a_generator(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(COUNTED))
 def test_ranks_together_draw_what_one_rank_draws(name: str) -> None:
-    logits = logits_of(12, 7, 0)
+    logits = select_logits(12, 7, 0)
     sampler = negative_sampler(name, 2)
     alone = sampler(logits, generator=torch.Generator().manual_seed(5))
     for rank in range(3):
@@ -112,7 +112,7 @@ def test_rows_that_agree_have_no_negatives(row: torch.Tensor, rows: int) -> None
 def test_below_average_takes_no_class_above_it_and_leaves_one(
     shape: tuple[int, int], seed: int
 ) -> None:
-    logits = logits_of(*shape, seed) * 20
+    logits = select_logits(*shape, seed) * 20
     negatives = below_average_negatives(logits)
     probabilities = logits.softmax(dim=1)
     average = probabilities.mean(dim=0)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dnll_plugin.hooks.monitor import MonitorHook, by_kind, is_log_step
+from dnll_plugin.hooks.monitor import MonitorHook, average_by_kind, is_log_step
 from dnll_plugin.hooks.negative_label import NegativeLabelHook
 from dnll_plugin.hooks.role_swap import RoleSwapHook
 from dnll_plugin.training import metrics
@@ -100,7 +100,7 @@ def test_monitor_tells_strangers_from_the_others() -> None:
 
 
 def test_a_batch_without_strangers_has_no_share_of_them() -> None:
-    shares = by_kind("used", torch.tensor([True, False]), torch.tensor([False, False]))
+    shares = average_by_kind("used", torch.tensor([True, False]), torch.tensor([False, False]))
     assert shares["used_inlier"].item() == 0.5
     assert shares["used_outlier"].isnan()
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.prediction.rows import Row, rows_of, surely_not, writer
+from dnll_plugin.prediction.rows import Row, describe_rows, rule_out, writer
 
 
 @st.composite
@@ -25,7 +25,7 @@ THRESHOLDS = st.floats(0.01, 1.0)
 
 @given(probabilities(), THRESHOLDS)
 def test_what_it_surely_is_not_has_at_most_the_probability_of_a_wrong_label(p, threshold):
-    chosen = surely_not(p, threshold)
+    chosen = rule_out(p, threshold)
     assert ((p * chosen).sum(dim=1) <= 1 - threshold + 1e-12).all()
     assert not chosen.gather(1, p.argmax(dim=1, keepdim=True)).any()
 
@@ -33,12 +33,12 @@ def test_what_it_surely_is_not_has_at_most_the_probability_of_a_wrong_label(p, t
 @given(probabilities(), THRESHOLDS)
 def test_nothing_is_listed_where_the_label_reaches_the_threshold(p, threshold):
     sure = p.max(dim=1).values >= threshold
-    assert not surely_not(p, threshold)[sure].any()
+    assert not rule_out(p, threshold)[sure].any()
 
 
 @given(probabilities(), THRESHOLDS)
 def test_the_list_is_as_long_as_it_can_be(p, threshold):
-    for row, chosen in zip(p, surely_not(p, threshold), strict=True):
+    for row, chosen in zip(p, rule_out(p, threshold), strict=True):
         if row.max() < threshold:
             smallest_left = row[~chosen].min()
             assert row[chosen].sum() + smallest_left > 1 - threshold - 1e-12
@@ -46,12 +46,12 @@ def test_the_list_is_as_long_as_it_can_be(p, threshold):
 
 
 def test_two_classes_have_nothing_to_list():
-    assert not surely_not(torch.tensor([[0.6, 0.4], [0.95, 0.05]]), 0.9).any()
+    assert not rule_out(torch.tensor([[0.6, 0.4], [0.95, 0.05]]), 0.9).any()
 
 
 def test_the_rows_of_a_batch():
     p = torch.tensor([[0.04, 0.5, 0.41, 0.05], [0.01, 0.01, 0.97, 0.01]], dtype=torch.float64)
-    assert rows_of(["a.png", "b.png"], p, ["ant", "bee", "cat", "dog"], 0.9) == [
+    assert describe_rows(["a.png", "b.png"], p, ["ant", "bee", "cat", "dog"], 0.9) == [
         Row("a.png", "bee", 0.5, ("ant", "dog")),
         Row("b.png", "cat", pytest.approx(0.97), ()),
     ]

@@ -486,7 +486,7 @@ def test_any_overrides_give_settings_that_can_be_written_and_read_or_one_line(fo
     assert len(message.splitlines()) == 1
 
 
-# ---- strangers ----
+# ---- out-of-distribution images ----
 
 
 @pytest.mark.parametrize(
@@ -496,7 +496,7 @@ def test_any_overrides_give_settings_that_can_be_written_and_read_or_one_line(fo
         (("ulb_ood=1.0", "ood_classes=4"), "ulb_ood: must be a number of at least 0 and below 1"),
         (
             ("ood_classes=4",),
-            "ood_classes: 4 of the 10 classes of cifar10 are strangers; write num",
+            "ood_classes: 4 of the 10 classes of cifar10 are out of distribution; write num",
         ),
         (("ood_classes=9", "num_classes=2"), "ood_classes: 9 of the 10 classes"),
         (

@@ -87,14 +87,14 @@ def test_nothing_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, du
 
 
 def test_the_newest_whole_one_is_found(tmp_path: Path) -> None:
-    assert checkpoint.latest_whole(tmp_path) is None
+    assert checkpoint.find_latest_intact(tmp_path) is None
     checkpoint.write_latest(STATE, tmp_path)
     checkpoint.write_latest(STATE, tmp_path)
     (tmp_path / LATEST).write_bytes(b"cut off")
-    assert checkpoint.latest_whole(tmp_path) == tmp_path / PREVIOUS
+    assert checkpoint.find_latest_intact(tmp_path) == tmp_path / PREVIOUS
     (tmp_path / PREVIOUS).write_bytes(b"")
     with pytest.raises(InputError, match="damaged, and so is the one before"):
-        checkpoint.latest_whole(tmp_path)
+        checkpoint.find_latest_intact(tmp_path)
 
 
 def test_random_generators_go_on() -> None:
@@ -102,7 +102,7 @@ def test_random_generators_go_on() -> None:
         return random.random(), random.gauss(0, 1), np.random.randn(), torch.rand(1).item()
 
     draw()
-    state = checkpoint.random_state()
+    state = checkpoint.get_random_state()
     first = draw()
     draw()
     checkpoint.set_random_state(state)

@@ -20,7 +20,7 @@ from dnll_plugin.augment.views import Shift
 from dnll_plugin.datasets.transforms import Views, views
 from dnll_plugin.errors import InputError
 from dnll_plugin.training.device_data import BatchesInOrder, DeviceLoader, keep_on_device
-from dnll_plugin.training.device_views import NotInBatches, view_of
+from dnll_plugin.training.device_views import NotInBatches, translate_pipeline
 from dnll_plugin.training.loaders import SeededBatches, SeededDataset
 
 CPU = torch.device("cpu")
@@ -157,8 +157,8 @@ def test_toolboxs_data_sets(name: str, build: Any, side: int, tmp_path, monkeypa
         assert {k: (v.shape, v.dtype) for k, v in ours[0].items()} == {
             k: (v.shape, v.dtype) for k, v in theirs[0].items()
         }
-    _, weak = view_of(unlabeled.transform)
-    _, strong = view_of(unlabeled.strong_transform)
+    _, weak = translate_pipeline(unlabeled.transform)
+    _, strong = translate_pipeline(unlabeled.strong_transform)
     assert weak.shift == strong.shift == Shift(side, side // 8, "reflect", 0.5)
     assert (weak.operations, strong.operations) == (0, 3)
     (batch,) = DeviceLoader(evaluation, BatchesInOrder(40, 40), CPU, host_targets=True)
@@ -168,8 +168,8 @@ def test_toolboxs_data_sets(name: str, build: Any, side: int, tmp_path, monkeypa
 
 def test_digits_are_never_mirrored() -> None:
     made = views("mnist", 28, 0.875)
-    assert view_of(made.medium)[1].operations == 1
-    assert view_of(made.strong)[1].shift == Shift(28, 3, "constant", 0.0)
+    assert translate_pipeline(made.medium)[1].operations == 1
+    assert translate_pipeline(made.strong)[1].shift == Shift(28, 3, "constant", 0.0)
 
 
 NORMALIZE = (transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.5,) * 3))
@@ -189,7 +189,7 @@ NORMALIZE = (transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.5,) * 3)
 )
 def test_unknown_pipelines_are_refused(steps: tuple[Any, ...]) -> None:
     with pytest.raises(NotInBatches):
-        view_of(transforms.Compose(steps))
+        translate_pipeline(transforms.Compose(steps))
 
 
 @pytest.mark.parametrize(

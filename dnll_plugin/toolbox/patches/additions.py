@@ -38,12 +38,12 @@ def add_data_sets() -> None:
             include_lb_to_ulb: bool = True,
         ) -> Any:
             if dataset not in DATASETS and getattr(args, "ood_classes", 0) > 0:
-                from dnll_plugin.datasets.open_set import with_strangers
+                from dnll_plugin.datasets.open_set import add_ood_images
 
                 whole = original(
                     args, "fullysupervised", dataset, num_labels, num_classes, data_dir
                 )
-                return with_strangers(whole, args, algorithm, num_classes, include_lb_to_ulb)
+                return add_ood_images(whole, args, algorithm, num_classes, include_lb_to_ulb)
             if dataset not in DATASETS:
                 return original(
                     args, algorithm, dataset, num_labels, num_classes, data_dir, include_lb_to_ulb
