@@ -134,12 +134,14 @@ def prepare(case: Case, folder: Path) -> Subject:
 def measure_case(case: Case, rounds: int, warmup: int) -> dict[str, Any]:
     """Measures a case: a row of the report."""
     from dnll_plugin.benchmark.timing import STAGES, measure
+    from dnll_plugin.training.device import use_device
     from dnll_plugin.training.loaders import end_workers
 
     with tempfile.TemporaryDirectory() as folder:
         subject = prepare(case, Path(folder))
         try:
-            timings = measure(subject.algorithm, rounds, warmup)
+            with use_device(subject.device):
+                timings = measure(subject.algorithm, rounds, warmup)
         finally:
             end_workers(subject.algorithm)
         row = subject.describe(case.name) | timings.calls

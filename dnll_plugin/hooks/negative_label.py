@@ -89,9 +89,15 @@ class NegativeLabelHook(Hook):
         return {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Tensor], device: torch.device) -> None:
-        """Continues the draws of :meth:`state_dict` on ``device``."""
-        self.generator = torch.Generator(device)
-        self.generator.set_state(state["generator"].cpu())
+        """Continues the draws of :meth:`state_dict` on ``device``.
+
+        They begin anew where the state is of a generator of another type of device: nothing was
+        drawn yet on this one.
+        """
+        generator, found = torch.Generator(device), state["generator"].cpu()
+        if found.shape == generator.get_state().shape:
+            self.generator = generator
+            self.generator.set_state(found)
 
 
 def all_reduce_mean(logits: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import json
 import platform
 import resource
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -68,8 +69,17 @@ def device_name(device: torch.device) -> str:
     return device.type
 
 
+def reset_peak_memory(device: torch.device) -> None:
+    """Lets :func:`peak_memory_mb` start anew; on a host that is not Linux, it cannot."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with suppress(OSError), open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")
+
+
 def peak_memory_mb(device: torch.device) -> float:
-    """Peak of the memory allocated on CUDA, else of this process's resident memory, in MB."""
+    """Peak since the last reset of the memory allocated on CUDA, else of this process's, in MB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -59,13 +59,13 @@ def build_algorithm(
     from dnll_plugin.training.fast_hooks import use_fast_hooks
     from dnll_plugin.training.loaders import make_loaders_resumable
 
-    devices.use_device(device)
     seed_everything(args.seed)
     builder = get_net_builder(args.net, args.net_from_name)
     if args.input_noise is not None:
         builder = with_input_noise(builder, args.input_noise)
     try:
-        algorithm = get_algorithm(args, builder, None, logger)
+        with devices.use_device(device):
+            algorithm = get_algorithm(args, builder, None, logger)
     except NotImplementedError as error:
         raise InputError(
             f"net: the toolbox's {args.algorithm} does not know how to use {args.net}; "
@@ -82,7 +82,7 @@ def build_algorithm(
         use_channels_last(algorithm.model)
         use_channels_last(algorithm.ema_model)
     algorithm.amp_cm = autocast(device, args.amp)
-    algorithm.loss_scaler = torch.amp.GradScaler(
+    algorithm.loss_scaler = devices.LossScaler(
         device.type, enabled=args.amp and device.type == "cuda"
     )
     if ranks.is_first:
@@ -95,7 +95,7 @@ def build_algorithm(
     algorithm.distributed = ranks.world_size > 1
     if not ranks.is_first:
         seed_everything(derive_seed(ranks.rank, args.seed))
-    if args.ood_classes:
+    if args.ood_classes and args.algorithm not in ("fullysupervised", "supervised"):
         algorithm.register_hook(OODHook(algorithm), "OODHook", "HIGH")
     make_loaders_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
     if args.data_on == "device":

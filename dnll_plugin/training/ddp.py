@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from semilearn.core.hooks import Hook
+from semilearn.core.hooks import Hook, ParamUpdateHook
 from torch import Tensor, nn
 
-from dnll_plugin.training.fast_hooks import CountingFlexMatchHook
+from dnll_plugin.training.fast_hooks import CountingFlexMatchHook, swap_hook
 from dnll_plugin.training.ranks import Ranks
 
 
@@ -90,18 +90,15 @@ def distribute(algorithm: Any, ranks: Ranks) -> None:
         algorithm.register_hook(BuffersHook(), "BuffersHook", "VERY_HIGH")
     masking = algorithm.hooks_dict.get("MaskingHook")
     if isinstance(masking, CountingFlexMatchHook):
-        share_labels(masking)
-    average_gradients(algorithm)
+        swap_hook(algorithm, masking, SharedFlexMatchHook(masking))
+    swap_hook(algorithm, algorithm.hooks_dict["ParamUpdateHook"], AveragingHook(algorithm.model))
 
 
-def share_labels(hook: CountingFlexMatchHook) -> None:
-    """Makes FlexMatch's thresholds follow the pseudo-labels of all ranks, as of one large batch."""
-    keep = hook.keep
+class SharedFlexMatchHook(CountingFlexMatchHook):
+    """FlexMatch's thresholds from the pseudo-labels of all ranks, as of one large batch."""
 
-    def keep_all(idx_ulb: Tensor, label: Tensor, confident: Tensor) -> None:
-        keep(gather_rows(idx_ulb), gather_rows(label), gather_rows(confident.long()).bool())
-
-    hook.keep = keep_all  # type: ignore[method-assign]
+    def keep(self, idx_ulb: Tensor, label: Tensor, confident: Tensor) -> None:
+        super().keep(gather_rows(idx_ulb), gather_rows(label), gather_rows(confident.long()).bool())
 
 
 def gather_rows(rows: Tensor) -> Tensor:
@@ -111,16 +108,19 @@ def gather_rows(rows: Tensor) -> Tensor:
     return torch.stack(shares, dim=1).flatten(0, 1)
 
 
-def average_gradients(algorithm: Any) -> None:
-    """Makes the toolbox's update of the weights use the average of the ranks' gradients."""
-    parallel = nn.parallel.DistributedDataParallel(
-        Loss(algorithm.model), broadcast_buffers=False, find_unused_parameters=True
-    )
-    hook = algorithm.hooks_dict["ParamUpdateHook"]
-    update = hook.after_train_step
+class AveragingHook(ParamUpdateHook):
+    """The toolbox's update of the weights, with the average of the ranks' gradients.
 
-    def average_and_update(algorithm: Any) -> None:
-        algorithm.out_dict["loss"] = parallel(algorithm.out_dict["loss"])
-        update(algorithm)
+    Args:
+        model: The model that is trained, on its device; the ranks start with that of rank 0.
+    """
 
-    hook.after_train_step = average_and_update
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.parallel = nn.parallel.DistributedDataParallel(
+            Loss(model), broadcast_buffers=False, find_unused_parameters=True
+        )
+
+    def after_train_step(self, algorithm: Any) -> None:
+        algorithm.out_dict["loss"] = self.parallel(algorithm.out_dict["loss"])
+        super().after_train_step(algorithm)

@@ -1,5 +1,9 @@
 """The device of a run: CUDA, MPS or the CPU."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 
 from dnll_plugin.errors import InputError
@@ -24,10 +28,16 @@ def select_device(name: str) -> torch.device:
     return torch.device(name, torch.cuda.current_device()) if name == "cuda" else torch.device(name)
 
 
-def use_device(device: torch.device) -> None:
-    """Makes the toolbox run on ``device`` in this process, until another one is chosen."""
-    if device.type == "cuda":
-        redirection.restore()
-        torch.cuda.set_device(device)
-    else:
-        redirection.redirect(device)
+class LossScaler(torch.amp.GradScaler):
+    """The scaler of a loss in float16, which also goes on from where there was none."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if state_dict:
+            super().load_state_dict(state_dict)
+
+
+@contextmanager
+def use_device(device: torch.device) -> Iterator[None]:
+    """Makes the toolbox run on ``device`` inside the ``with`` block."""
+    with torch.cuda.device(device) if device.type == "cuda" else redirection.redirect(device):
+        yield

@@ -125,7 +125,8 @@ def record_pipelines(dataset: Any, used: list[Any]) -> Iterator[None]:
 
         return note
 
-    before = {name: getattr(dataset, name) for name in TRANSFORMS if hasattr(dataset, name)}
+    before = {name: getattr(dataset, name, None) for name in TRANSFORMS}
+    before = {name: pipeline for name, pipeline in before.items() if pipeline is not None}
     for name, pipeline in before.items():
         setattr(dataset, name, noting(pipeline))
     try:

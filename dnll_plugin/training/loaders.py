@@ -16,6 +16,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 TRAIN_LOADERS = ("train_lb", "train_ulb")
 
+ROTATED = "train_ulb_rot"
+"""CRMatch's third loader, from whose iterator it takes a batch in each step."""
+
 SeededBatch = list[int]
 """The seed of a batch, followed by its indices."""
 
@@ -57,7 +60,7 @@ class SeededDataset(Dataset):
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
-        self.targets = dataset.targets
+        self.targets = getattr(dataset, "targets", None)  # images that are rotated have none
 
     def __getitems__(self, batch: SeededBatch) -> list[Any]:
         seed, *indices = batch
@@ -88,8 +91,16 @@ class LoaderPositionHook(Hook):
 
     def before_train_epoch(self, algorithm: Any) -> None:
         skip = algorithm.it - algorithm.epoch * algorithm.num_iter_per_epoch
-        for name in TRAIN_LOADERS:
-            algorithm.loader_dict[name].batch_sampler.start(algorithm.epoch, skip)
+        loaders = algorithm.loader_dict
+        for name in list_train_loaders(algorithm):
+            loaders[name].batch_sampler.start(algorithm.epoch, skip)
+        if ROTATED in loaders:
+            loaders[f"{ROTATED}_iter"] = iter(loaders[ROTATED])
+
+
+def list_train_loaders(algorithm: Any) -> list[str]:
+    """The names of the loaders that an algorithm trains with."""
+    return [name for name in (*TRAIN_LOADERS, ROTATED) if name in algorithm.loader_dict]
 
 
 def shard_sampler(sampler: Any, rank: int, world_size: int) -> Any:
@@ -121,7 +132,8 @@ def make_loaders_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
         seed: The run's seed.
         pin_memory: Whether batches go to page-locked memory, for a GPU.
     """
-    for number, name in enumerate(TRAIN_LOADERS):
+    algorithm.loader_dict.pop(f"{ROTATED}_iter", None)  # the hook makes another
+    for number, name in enumerate(list_train_loaders(algorithm)):
         loader = algorithm.loader_dict[name]
         sampler = shard_sampler(loader.sampler, algorithm.rank, algorithm.world_size)
         batches = SeededBatches(sampler, loader.batch_size, (seed, number, algorithm.rank))
@@ -145,7 +157,7 @@ def end_workers(algorithm: Any) -> None:
 
     Python does not: at its exit it sends each one SIGTERM, which they outlive, and waits for them.
     """
-    for name in TRAIN_LOADERS:
+    for name in list_train_loaders(algorithm):
         loader = algorithm.loader_dict[name]
         iterator: Any = getattr(loader, "_iterator", None)
         if iterator is not None:

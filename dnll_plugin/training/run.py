@@ -10,7 +10,7 @@ from dnll_plugin.hooks.finite import FiniteHook, NotFiniteError
 from dnll_plugin.runs.curves import draw_curves
 from dnll_plugin.runs.folder import LATEST, RunFolder
 from dnll_plugin.runs.log import ToolboxLog
-from dnll_plugin.runs.result import write_result
+from dnll_plugin.runs.result import reset_peak_memory, write_result
 from dnll_plugin.runs.signals import Interruption
 from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.training import checkpoint
@@ -42,17 +42,32 @@ def train(
     device = ranks.run_on_all_ranks(
         lambda: ranks.device_for_rank(devices.select_device(settings["device"]))
     )
-    toolbox_log = ToolboxLog(logger)
-    with redirect_stdout(toolbox_log):
-        algorithm = ranks.run_on_rank0_first(
-            lambda: build_algorithm(settings.namespace(), device, folder.path, toolbox_log, ranks)
-        )
-    ranks.run_on_all_ranks(lambda: distribute(algorithm, ranks))
-    progress = ProgressHook(console, logger)
-    saving = add_hooks(algorithm, folder, interruption, progress, ranks)
-    restore_run(folder, algorithm, saving, resume, logger)
-    ranks.run_on_rank0(lambda: settings.dump(folder.config))
-    logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
+    with devices.use_device(device):
+        reset_peak_memory(device)
+        log = ToolboxLog(logger)
+        with redirect_stdout(log):
+            algorithm = ranks.run_on_rank0_first(
+                lambda: build_algorithm(settings.namespace(), device, folder.path, log, ranks)
+            )
+        ranks.run_on_all_ranks(lambda: distribute(algorithm, ranks))
+        progress = ProgressHook(console, logger)
+        saving = add_hooks(algorithm, folder, interruption, progress, ranks)
+        restore_run(folder, algorithm, saving, resume, logger)
+        ranks.run_on_rank0(lambda: settings.dump(folder.config))
+        logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
+        try:
+            code = run_steps(algorithm, logger, ranks)
+        finally:
+            end_workers(algorithm)
+            progress.stop()
+    if code == 0:
+        seconds = saving.seconds()
+        ranks.run_on_rank0(lambda: finish(settings, folder, algorithm, seconds, device, logger))
+    return code
+
+
+def run_steps(algorithm: Any, logger: logging.Logger, ranks: Ranks) -> int:
+    """Trains an algorithm to its end, or until a signal comes; returns the exit code."""
     try:
         if hasattr(algorithm, "warmup"):
             algorithm.warmup()
@@ -64,12 +79,6 @@ def train(
         if ranks.is_first:
             raise
         return 1
-    finally:
-        end_workers(algorithm)
-        progress.stop()
-    ranks.run_on_rank0(
-        lambda: finish(settings, folder, algorithm, saving.seconds(), device, logger)
-    )
     return 0
 
 
@@ -108,13 +117,10 @@ def restore_run(
     if start is not None:
         if start.name != LATEST:
             logger.info(f"{LATEST} is damaged: taking the one before")
-        exact = ranks.run_on_all_ranks(lambda: load_checkpoint(start, algorithm, saving))
+        reasons = ranks.run_on_all_ranks(lambda: load_checkpoint(start, algorithm, saving))
         logger.info(f"going on from step {algorithm.it} ({start.name})")
-        if not exact:
-            logger.info(
-                f"not exactly: {start.name} is the toolbox's, which does not save its random "
-                "generators; they start anew"
-            )
+        if reasons:
+            logger.info(f"not exactly, because {'; '.join(reasons)}")
     elif resume:
         logger.info("no checkpoint yet: starting from the beginning")
 

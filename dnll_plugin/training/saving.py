@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from semilearn.core.hooks import EvaluationHook, Hook
 
 from dnll_plugin.errors import InputError
@@ -17,6 +18,8 @@ from dnll_plugin.training.foreign_checkpoint import (
     malformed_is_wrong_input,
 )
 from dnll_plugin.training.ranks import ALONE, Ranks
+
+FROM_TOOLBOX = "{} is the toolbox's, which does not save its random generators; they start anew"
 
 Interruption = Callable[[], int | None]
 """Tells the number of the signal that asked the run to end, None for none."""
@@ -104,6 +107,7 @@ def collect_state(algorithm: Any, seconds: float, ranks: Ranks) -> dict[str, Any
         "epoch": algorithm.epoch,
         "dnll": {
             "identity": identity(algorithm.args),
+            "device": next(algorithm.model.parameters()).device.type,
             "random": first,
             "random_of_others": others,
             "seconds": seconds,
@@ -111,7 +115,7 @@ def collect_state(algorithm: Any, seconds: float, ranks: Ranks) -> dict[str, Any
     }
 
 
-def load_checkpoint(path: Path, algorithm: Any, saving: SavingHook) -> bool:
+def load_checkpoint(path: Path, algorithm: Any, saving: SavingHook) -> list[str]:
     """Puts an algorithm back to where a checkpoint was written.
 
     Args:
@@ -120,7 +124,7 @@ def load_checkpoint(path: Path, algorithm: Any, saving: SavingHook) -> bool:
         saving: Its saving hook, which goes on counting the time.
 
     Returns:
-        Whether the run goes on exactly: the toolbox does not save its random generators.
+        Why the run does not go on exactly; empty where it does.
 
     Raises:
         InputError: If the checkpoint is of another algorithm, net or number of classes, or of
@@ -131,6 +135,7 @@ def load_checkpoint(path: Path, algorithm: Any, saving: SavingHook) -> bool:
     with malformed_is_wrong_input(path):
         if own is None:
             load_from_toolbox(state, algorithm, path)
+            reasons = [FROM_TOOLBOX.format(path.name)]
         else:
             check_identity(own["identity"], algorithm.args, path)
             random_states = [own["random"], *own.get("random_of_others", [])]
@@ -138,10 +143,33 @@ def load_checkpoint(path: Path, algorithm: Any, saving: SavingHook) -> bool:
             check_weights(state, algorithm, path)
             algorithm.load_model(str(path))
             saving.seconds_before = own["seconds"]
-            checkpoint.set_random_state(random_states[saving.ranks.rank])
+            random_state = random_states[saving.ranks.rank]
+            checkpoint.set_random_state(random_state)
+            reasons = find_inexact(own.get("device"), random_state, algorithm)
+        if algorithm.loss_scaler.is_enabled() and not state["loss_scaler"]:
+            reasons.append("it holds no scale of the loss: the scaler starts anew")
     algorithm.start_epoch = algorithm.epoch = algorithm.it // algorithm.num_iter_per_epoch
     algorithm.resume = True  # the toolbox's EMA hook then goes on from the loaded averages
-    return own is not None
+    return reasons
+
+
+def find_inexact(
+    written_on: str | None, random_state: Mapping[str, Any], algorithm: Any
+) -> list[str]:
+    """Why a run that goes on here computes other numbers than it would have.
+
+    Args:
+        written_on: Type of the device on which the checkpoint was written, None if unknown.
+        random_state: The random generators in the checkpoint.
+        algorithm: The algorithm, on its device.
+    """
+    here = next(algorithm.model.parameters()).device.type
+    if written_on not in (None, here):
+        return [f"it was written on {written_on}, whose random generators {here} does not have"]
+    before, now = len(random_state["cuda"]), torch.cuda.device_count()
+    if here == "cuda" and before != now:
+        return [f"it was written where {before} GPUs were visible, and {now} are here"]
+    return []
 
 
 def identity(args: Any) -> dict[str, Any]:

@@ -135,7 +135,7 @@ uratio: 1
 num_workers: 0
 seed: 0
 gpu: None
-dist_backend: nccl
+dist_backend: gloo
 multiprocessing_distributed: {distributed}
 """
 

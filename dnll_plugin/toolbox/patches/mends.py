@@ -1,8 +1,10 @@
 """Mends of mistakes in the newest toolbox, each made only where the mistake is found."""
 
 import inspect
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Any
 
 from dnll_plugin.toolbox.patches.change import replace, replace_method
@@ -92,13 +94,77 @@ def let_the_student_learn() -> None:
     replace_method(_mean_teacher(), "train_step", lambda original: train_step)
 
 
+def _softmatch() -> Any:
+    return import_module("semilearn.algorithms.softmatch.utils").SoftMatchWeightingHook
+
+
+def softmatch_cannot_gather() -> bool:
+    """Whether SoftMatch gathers the predictions of all processes by a method that is not there."""
+    gathers = "self.concat_all_gather" in inspect.getsource(_softmatch().update)
+    return gathers and not hasattr(_softmatch(), "concat_all_gather")
+
+
+def let_softmatch_gather() -> None:
+    """Gives SoftMatch's hook the toolbox's function under the name that it calls."""
+    gather = import_module("semilearn.algorithms.utils").concat_all_gather
+    _softmatch().concat_all_gather = staticmethod(gather)
+
+
+SIMMATCH = "semilearn.algorithms.simmatch.simmatch"
+
+
+def has_simmatch() -> bool:
+    """Whether SimMatch computes softmax and stores features in the dtype of its context."""
+    return "F.softmax" in inspect.getsource(import_module(SIMMATCH).SimMatch.train_step)
+
+
+def let_simmatch_use_bfloat16() -> None:
+    """Makes SimMatch's outputs and softmax float32 in any autocast, as they are in CUDA's."""
+    import torch
+    import torch.nn.functional as F
+
+    module: Any = import_module(SIMMATCH)
+
+    def wrap(original: Any) -> Any:
+        def forward(self: Any, x: Any, **kwargs: Any) -> dict[str, Any]:
+            return {name: value.float() for name, value in original(self, x, **kwargs).items()}
+
+        return forward
+
+    replace_method(module.SimMatch_Net, "forward", wrap)
+    module.F = SimpleNamespace(**vars(F) | {"softmax": partial(F.softmax, dtype=torch.float32)})
+
+
+def _crmatch_net() -> Any:
+    return import_module("semilearn.algorithms.crmatch.crmatch").CRMatch_Net
+
+
+def feature_maps_are_viewed() -> bool:
+    """Whether CRMatch flattens feature maps in a way that only one layout of memory allows."""
+    return "feat_maps.view(" in inspect.getsource(_crmatch_net().forward)
+
+
+def let_crmatch_flatten() -> None:
+    """Makes the net of CRMatch hand over its feature maps in that layout."""
+
+    def wrap(original: Any) -> Any:
+        def __init__(self: Any, base: Any, *args: Any, **kwargs: Any) -> None:
+            original(self, base, *args, **kwargs)
+            extract = base.extract
+            base.extract = lambda x: extract(x).contiguous()
+
+        return __init__
+
+    replace_method(_crmatch_net(), "__init__", wrap)
+
+
 def _trainer() -> Any:
     return import_module("semilearn.lighting.trainer").Trainer
 
 
 def fit_updates_nothing() -> bool:
     """Whether ``Trainer.fit`` calls no hook, so that no weight is ever updated."""
-    return "call_hook" not in _trainer().fit.__code__.co_names
+    return "call_hook" not in inspect.unwrap(_trainer().fit).__code__.co_names
 
 
 def let_fit_train() -> None:
@@ -122,7 +188,7 @@ def let_fit_train() -> None:
 
 def teacher_stays_on_host() -> bool:
     """Whether ``Trainer`` moves the model to its device, but not the averaged one."""
-    return "ema_model" not in _trainer().__init__.__code__.co_names
+    return "ema_model" not in inspect.unwrap(_trainer().__init__).__code__.co_names
 
 
 def move_the_teacher() -> None:
@@ -131,7 +197,8 @@ def move_the_teacher() -> None:
     def wrap(original: Any) -> Any:
         def __init__(self: Any, config: Any, algorithm: Any, verbose: int = 0) -> None:
             original(self, config, algorithm, verbose)
-            algorithm.ema_model = algorithm.ema_model.cuda(config.gpu)
+            device = next(algorithm.model.parameters()).device
+            algorithm.ema_model = algorithm.ema_model.to(device)
 
         return __init__
 

@@ -1,6 +1,8 @@
 """The toolbox where there is no CUDA: training on the host, or a word to whoever cannot train."""
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,25 @@ def there_is_no_cuda() -> bool:
     return not torch.cuda.is_available()
 
 
+AT_WORK = (
+    *("__init__", "load_model", "warmup", "train", "process_batch", "train_step", "evaluate"),
+)
+"""Methods of algorithms, in which they call ``.cuda()``; no other method is called from outside."""
+
+TRAINER_AT_WORK = ("__init__", "fit", "evaluate", "predict")
+
+
 def run_on_the_host() -> None:
-    """Sends what the toolbox sends to CUDA to MPS or the CPU instead, mixed precision too."""
+    """Sends what the toolbox at work sends to CUDA to MPS or the CPU, mixed precision too."""
     import torch
     from torch.nn.parallel import DistributedDataParallel
 
     from dnll_plugin.toolbox.patches import redirection
 
     host = torch.device("mps" if redirection.available()["mps"] else "cpu")
-    redirection.redirect(host)
 
     def send_model_cuda(args: Any, model: Any, clip_batch: bool = True) -> Any:
-        model = model.to(redirection.current())
+        model = model.to(host)
         if not args.distributed:
             return model
         if clip_batch and args.gpu is not None:
@@ -34,16 +43,31 @@ def run_on_the_host() -> None:
 
     replace("send_model_cuda", "semilearn.core.utils.misc", lambda original: send_model_cuda)
     replace("autocast", "semilearn.core.algorithmbase", lambda _: redirection.autocast(host, True))
-    torch.distributed.init_process_group = _without_nccl(torch.distributed.init_process_group)
+    redirect_methods(import_module("semilearn.lighting.trainer").Trainer, TRAINER_AT_WORK, host)
+    redirect_algorithms(import_module("semilearn.core").AlgorithmBase, host)
 
 
-def _without_nccl(init_process_group: Any) -> Any:
-    """All published configs name the backend nccl, which needs CUDA."""
+def redirect_methods(cls: type, names: Iterable[str], device: Any) -> None:
+    """Makes methods that a class defines work with their CUDA calls sent to a device."""
+    from dnll_plugin.toolbox.patches.redirection import redirect_within
 
-    def init(backend: str | None = None, *args: Any, **kwargs: Any) -> None:
-        init_process_group("gloo" if backend == "nccl" else backend, *args, **kwargs)
+    for name in names:
+        if name in vars(cls):
+            setattr(cls, name, redirect_within(vars(cls)[name], device))
 
-    return init
+
+def redirect_algorithms(base: Any, device: Any) -> None:
+    """Does so for a class of algorithms and all of its subclasses, those of later on too."""
+
+    def __init_subclass__(cls: type, **options: Any) -> None:
+        super(base, cls).__init_subclass__(**options)
+        redirect_methods(cls, AT_WORK, device)
+
+    base.__init_subclass__ = classmethod(__init_subclass__)
+    classes = [base]
+    for cls in classes:
+        redirect_methods(cls, AT_WORK, device)
+        classes += [subclass for subclass in cls.__subclasses__() if subclass not in classes]
 
 
 def train_py_cannot_run() -> bool:

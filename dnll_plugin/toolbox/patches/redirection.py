@@ -1,23 +1,26 @@
 """Sends what the toolbox sends to CUDA to another device.
 
 The toolbox assumes CUDA in some eighty places. Where the run's device is another one, calls of
-``.cuda()`` go to that device and CUDA's events and synchronisation become those of the host.
+``.cuda()`` go to that device and CUDA's events and synchronisation become those of the host, as
+long as the toolbox is at work: torch is as it was before and after.
 """
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial, wraps
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+T = TypeVar("T")
 
 _redirected_to: torch.device | None = None
 
 
 def current() -> torch.device:
-    """The device that the toolbox's ``.cuda()`` leads to in this process."""
+    """The device that the toolbox's ``.cuda()`` leads to at this moment."""
     return _redirected_to or torch.device("cuda")
 
 
@@ -71,22 +74,41 @@ _REPLACED: list[tuple[Any, str, Any]] = [
     (torch.cuda, "synchronize", _nothing),
     (torch.cuda, "set_device", _nothing),
 ]
-_originals: dict[tuple[Any, str], Any] = {}
+_INHERITED = object()
+"""Stands for an attribute that its owner does not have itself."""
 
 
-def redirect(device: torch.device) -> None:
-    """Sends the toolbox's CUDA calls to ``device``, until :func:`restore`."""
+@contextmanager
+def redirect(device: torch.device) -> Iterator[None]:
+    """Sends the toolbox's CUDA calls to ``device`` inside the ``with`` block; blocks may nest."""
     global _redirected_to
+    outer = _redirected_to
+    originals = [vars(owner).get(name, _INHERITED) for owner, name, _ in _REPLACED]
     _redirected_to = device
     for owner, name, replacement in _REPLACED:
-        _originals.setdefault((owner, name), getattr(owner, name))
         setattr(owner, name, replacement)
+    try:
+        yield
+    finally:
+        _redirected_to = outer
+        for (owner, name, _), original in zip(_REPLACED, originals, strict=True):
+            if original is _INHERITED:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
 
 
-def restore() -> None:
-    """Lets the toolbox's CUDA calls reach CUDA again."""
-    global _redirected_to
-    _redirected_to = None
-    for (owner, name), original in _originals.items():
-        setattr(owner, name, original)
-    _originals.clear()
+def redirect_within(function: Callable[..., T], device: torch.device) -> Callable[..., T]:
+    """A function that works with its CUDA calls sent to ``device``.
+
+    Where they are sent somewhere already, as in a run of ``dnll train``, that stays so.
+    """
+
+    @wraps(function)
+    def redirected(*args: Any, **kwargs: Any) -> T:
+        if _redirected_to is not None:
+            return function(*args, **kwargs)
+        with redirect(device):
+            return function(*args, **kwargs)
+
+    return redirected

@@ -46,7 +46,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(
         "no CUDA",
-        "the toolbox calls .cuda(), CUDA's events and synchronize, and refuses to place a model",
+        "the toolbox at work calls .cuda(), CUDA's events and synchronize, and places no model",
         no_cuda.there_is_no_cuda,
         no_cuda.run_on_the_host,
     ),
@@ -73,6 +73,24 @@ CHANGES: tuple[Change, ...] = (
         "the newest toolbox's SequenceMatch ends each step with a name that it never sets",
         mends.features_are_unnamed,
         mends.name_the_features,
+    ),
+    Change(
+        "SoftMatch in several processes",
+        "the toolbox's SoftMatch gathers predictions by a method that its hook does not have",
+        mends.softmatch_cannot_gather,
+        mends.let_softmatch_gather,
+    ),
+    Change(
+        "SimMatch in bfloat16",
+        "the toolbox's SimMatch mixes dtypes where autocast leaves softmax in half precision",
+        mends.has_simmatch,
+        mends.let_simmatch_use_bfloat16,
+    ),
+    Change(
+        "CRMatch's feature maps",
+        "the toolbox's CRMatch flattens them by view(), which the layout channels_last forbids",
+        mends.feature_maps_are_viewed,
+        mends.let_crmatch_flatten,
     ),
     Change(
         "Trainer.fit",

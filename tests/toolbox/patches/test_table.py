@@ -144,15 +144,6 @@ def test_train_py_without_a_gpu(monkeypatch):
     assert not no_cuda.train_py_cannot_run()
 
 
-def test_gloo_takes_the_place_of_nccl():
-    asked = []
-    init = no_cuda._without_nccl(lambda backend, **options: asked.append((backend, options)))
-    init(backend="nccl", rank=0)
-    init("gloo")
-    init()
-    assert asked == [("gloo", {"rank": 0}), ("gloo", {}), (None, {})]
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without CUDA")
 def test_mixed_precision_and_models_on_the_host():
     from semilearn.core import algorithmbase
@@ -164,6 +155,36 @@ def test_mixed_precision_and_models_on_the_host():
             torch.bfloat16,
             torch.float16,
         )
+
+
+# Mistakes of both versions
+
+
+def test_softmatch_gathers_what_all_processes_predict():
+    from semilearn.algorithms.softmatch.utils import SoftMatchWeightingHook
+    from semilearn.algorithms.utils import concat_all_gather
+
+    assert not mends.softmatch_cannot_gather()
+    assert SoftMatchWeightingHook(num_classes=2).concat_all_gather is concat_all_gather
+
+
+def test_crmatch_flattens_either_layout(monkeypatch):
+    class Base(torch.nn.Module):
+        def extract(self, x: torch.Tensor) -> torch.Tensor:
+            return 2 * x
+
+    class Outer(torch.nn.Module):
+        def __init__(self, base: torch.nn.Module, kind: str) -> None:
+            super().__init__()
+            self.backbone, self.kind = base, kind
+
+    monkeypatch.setattr(mends, "_crmatch_net", lambda: Outer)
+    mends.let_crmatch_flatten()
+    x = torch.rand(2, 3, 4, 4)
+    net = Outer(Base(), kind="rotated")
+    maps = net.backbone.extract(x.contiguous(memory_format=torch.channels_last))
+    assert net.kind == "rotated"
+    assert torch.equal(maps.view(2, -1), 2 * x.view(2, -1))
 
 
 # Mistakes of the newest toolbox
@@ -286,8 +307,11 @@ def test_trainer(tmp_path, monkeypatch):
         for part in ("train_lb", "train_ulb", "eval")
     ]
     for _ in range(2):  # a second call trains anew
-        Trainer(config, algorithm).fit(*loaders)
+        trainer = Trainer(config, algorithm)
+        trainer.fit(*loaders)
         assert algorithm.it == 4
+    assert 0 <= trainer.evaluate(loaders[2])["acc"] <= 1
+    assert trainer.predict(loaders[2], use_ema_model=True)[0].ndim == 1
     after = [parameter.detach().cpu() for parameter in algorithm.model.parameters()]
     assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
     assert (tmp_path / config.save_name / "latest_model.pth").is_file()
