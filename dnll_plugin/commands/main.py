@@ -57,9 +57,9 @@ COMMANDS = (
 STDOUT = 1
 TRACEBACK_VARIABLE = "DNLL_TRACEBACK"
 EPILOG = (
-    "Exit codes: 0 done, 2 the input is wrong, 1 anything else failed, 130, 143 or 138 stopped by "
-    "SIGINT, SIGTERM or SIGUSR1. A failure is one line; the environment variable "
-    f"{TRACEBACK_VARIABLE}=1 adds the traceback."
+    "Exit codes: 0 done, 2 the input is wrong, 1 anything else failed, 130, 143, 138 or 129 "
+    "stopped by SIGINT, SIGTERM, SIGUSR1 or SIGHUP. A failure is one line; the environment "
+    f"variable {TRACEBACK_VARIABLE}=1 adds the traceback."
 )
 
 

@@ -3,16 +3,21 @@
 The toolbox's samplers and data sets stay; each batch gets a seed of its own for its augmentations.
 """
 
+import os
 import random
+import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from errno import EMFILE
 from typing import Any
 
 import numpy as np
 import torch
 from semilearn.core.hooks import Hook
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from dnll_plugin.errors import InputError
 
 TRAIN_LOADERS = ("train_lb", "train_ulb")
 
@@ -149,7 +154,34 @@ def make_loaders_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
     for loader in algorithm.loader_dict.values():
         if isinstance(loader, DataLoader):
             loader.worker_init_fn = ignore_first_sigterm
+            if loader.num_workers > 0:
+                raise_file_limit()
     algorithm.register_hook(LoaderPositionHook(), "LoaderPositionHook")
+
+
+def raise_file_limit() -> None:
+    """Lets this process open as many files as it may: each batch of a worker comes in some."""
+    _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # macOS knows a lower limit than it tells
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+
+
+@contextmanager
+def lack_of_files_is_wrong_input() -> Iterator[None]:
+    """Says what to do where loaders run out of file descriptors.
+
+    Raises:
+        InputError: In the place of torch's RuntimeError or Python's OSError.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if getattr(error, "errno", None) != EMFILE and os.strerror(EMFILE) not in str(error):
+            raise
+        raise InputError(
+            "num_workers: the loaders cannot open more files; allow more by ulimit -n 4096, or "
+            "give --set num_workers=0, and go on with --resume"
+        ) from error
 
 
 def end_workers(algorithm: Any) -> None:

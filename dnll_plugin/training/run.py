@@ -17,7 +17,7 @@ from dnll_plugin.training import checkpoint
 from dnll_plugin.training import device as devices
 from dnll_plugin.training.build import build_algorithm
 from dnll_plugin.training.ddp import AgreementHook, distribute
-from dnll_plugin.training.loaders import end_workers
+from dnll_plugin.training.loaders import end_workers, lack_of_files_is_wrong_input
 from dnll_plugin.training.metrics import MetricsHook
 from dnll_plugin.training.progress import ProgressHook
 from dnll_plugin.training.ranks import Ranks
@@ -56,7 +56,8 @@ def train(
         ranks.run_on_rank0(lambda: settings.dump(folder.config))
         logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
         try:
-            code = run_steps(algorithm, logger, ranks)
+            with lack_of_files_is_wrong_input():
+                code = run_steps(algorithm, logger, ranks)
         finally:
             end_workers(algorithm)
             progress.stop()

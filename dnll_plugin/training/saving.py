@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from semilearn.core.hooks import EvaluationHook, Hook
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs.folder import BEST
+from dnll_plugin.runs.signals import Interruption
 from dnll_plugin.training import checkpoint
 from dnll_plugin.training.foreign_checkpoint import (
     check_weights,
@@ -20,9 +21,6 @@ from dnll_plugin.training.foreign_checkpoint import (
 from dnll_plugin.training.ranks import ALONE, Ranks
 
 FROM_TOOLBOX = "{} is the toolbox's, which does not save its random generators; they start anew"
-
-Interruption = Callable[[], int | None]
-"""Tells the number of the signal that asked the run to end, None for none."""
 
 
 class Interrupted(Exception):
