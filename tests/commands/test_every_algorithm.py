@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dnll_plugin.commands.main import main
 from dnll_plugin.settings.toolbox_keys import algorithm_arguments, find_base
@@ -50,3 +51,37 @@ def test_trains_saves_and_loads(tmp_path: Path, algorithm: str) -> None:
     (run / "previous_model.pth").replace(run / "latest_model.pth")
     assert main([*command, "--resume", *changes]) == 0
     assert json.loads((run / "result.json").read_text())["iterations"] == 4
+
+
+WRN = ("net=wrn_28_2", "img_size=32", "batch_size=2")
+ONCE_FAILED = [
+    *(["algorithm=defixmatch", "data_on=device"], ["algorithm=dnll_defixmatch", "data_on=device"]),
+    ["algorithm=simmatch", "amp=true", "channels_last=true"],
+    ["algorithm=dnll_simmatch", "amp=true", "channels_last=true"],
+    *(
+        [f"algorithm={name}", "ood_classes=2", "num_classes=8", "num_labels=16"]
+        for name in ("supervised", "fullysupervised")
+    ),
+    pytest.param(["algorithm=crmatch", "channels_last=true", *WRN], marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("changes", ONCE_FAILED, ids=" ".join)
+def test_settings_that_the_toolbox_stumbles_over(tmp_path: Path, changes: list[str]) -> None:
+    command = ["train", "--c", str(DIGITS), "--save_dir", str(tmp_path), "--save_name", "run"]
+    assert main([*command, "--set", *TINY, *changes]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data_on", ["loaders", "device"])
+def test_crmatch_goes_on_exactly(tmp_path: Path, data_on: str) -> None:
+    command = ["train", "--c", str(DIGITS), "--save_dir", str(tmp_path), "--save_name", "run"]
+    changes = ["--set", *TINY, "algorithm=crmatch", *WRN, f"data_on={data_on}", "num_eval_iter=3"]
+    assert main([*command, *changes]) == 0
+    run = tmp_path / "run"
+    whole = torch.load(run / "latest_model.pth", weights_only=True)["model"]
+    (run / "result.json").unlink()
+    (run / "previous_model.pth").replace(run / "latest_model.pth")
+    assert main([*command, "--resume", *changes]) == 0
+    resumed = torch.load(run / "latest_model.pth", weights_only=True)["model"]
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)

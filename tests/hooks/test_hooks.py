@@ -51,6 +51,27 @@ def test_draws_go_on_from_a_saved_state() -> None:
     assert torch.equal(hook.gen_negatives(ALONE, logits), other.gen_negatives(ALONE, logits))
 
 
+@pytest.mark.parametrize("size", [16, 44])
+def test_draws_begin_anew_from_another_kind_of_device(size: int) -> None:
+    """CUDA's generators have a state of 16 bytes, MPS' one of 44, the CPU's one of 5,056."""
+    hook, other = (NegativeLabelHook(10, 2, "uniform", 0) for _ in range(2))
+    other.load_state_dict({"generator": torch.zeros(size, dtype=torch.uint8)}, torch.device("cpu"))
+    logits = torch.zeros(50, 10)
+    assert torch.equal(hook.gen_negatives(ALONE, logits), other.gen_negatives(ALONE, logits))
+
+
+def test_a_run_on_a_gpu_that_drew_nothing_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state is then of the CPU's generator, which gives way to one on the GPU when it draws."""
+    saved = NegativeLabelHook(10, 2, "uniform", 0).state_dict()
+    hook = NegativeLabelHook(10, 2, "uniform", 0)
+    on_gpu = SimpleNamespace(get_state=lambda: torch.zeros(16, dtype=torch.uint8))
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "Generator", lambda device: on_gpu)
+        hook.load_state_dict(saved, torch.device("cuda"))
+    assert hook.generator.device.type == "cpu"
+    assert torch.equal(hook.generator.get_state(), saved["generator"])
+
+
 def test_draws_leave_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
     NegativeLabelHook(10, 2, "uniform", 0).gen_negatives(ALONE, torch.zeros(5, 10))
