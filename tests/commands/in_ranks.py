@@ -1,7 +1,7 @@
 """Runs of ``dnll train`` in one process after another, for tests that start it in several.
 
-``python in_ranks.py JSON``, where JSON is a list of ``[port, arguments]``; with ``RANK`` and
-``WORLD_SIZE`` set the processes join. Arguments ``["go back", folder]`` are done by rank 0.
+``python in_ranks.py JSON``, where JSON, or a file with it, is a list of ``[port, arguments]``; with
+``RANK`` and ``WORLD_SIZE`` set the processes join. Rank 0 does arguments ``["go back", folder]``.
 """
 
 import json
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from dnll_plugin.commands.main import main
@@ -77,10 +78,13 @@ def go_back(run: Path) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with rows_that_depend_on_nothing_else():
-        for port, arguments in json.loads(sys.argv[1]):
+        jobs = sys.argv[1] if sys.argv[1].startswith("[") else Path(sys.argv[1]).read_text()
+        for port, arguments in json.loads(jobs):
             os.environ["MASTER_PORT"] = str(port)
             if arguments[0] != "go back":
                 code = main(arguments)
                 print(f"exit code {code}", flush=True)
+                if dist.is_initialized():  # after a failure
+                    dist.destroy_process_group()
             elif os.environ["RANK"] == "0":
                 go_back(Path(arguments[1]))

@@ -8,12 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
 from dnll_plugin.commands.main import main
+from dnll_plugin.settings.toolbox_keys import algorithm_arguments, find_base
 
 SCRIPT = Path(__file__).with_name("in_ranks.py")
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
@@ -177,3 +179,51 @@ def test_a_killed_rank_ends_the_others(tmp_path: Path, victim: int) -> None:
     assert survivor.returncode == 1
     assert "another process of the run ended" in error
     processes[victim].communicate()
+
+
+TEXT_ONLY = {"multimatch"}
+EIGHT_STEPS = [
+    *("num_train_iter=8", "num_eval_iter=4", "uratio=1", "net=cnn3", "num_labels=20"),
+]
+OWN_KEYS = {
+    "dash": ["num_wu_iter=2", "num_wu_eval_iter=1"],
+    "crmatch": ["net=wrn_28_2", "img_size=32"],  # all that the toolbox's knows
+}
+
+
+def describe_resumed(folder: Path, algorithm: str) -> str:
+    """What came of an algorithm that was killed and went on."""
+    runs = [folder / f"{kind}_{algorithm}" for kind in ("whole", "killed")]
+    if not all((run / "result.json").is_file() for run in runs):
+        return "failed"
+    first, second = (weights(run) for run in runs)
+    same = all(torch.equal(first[key], second[key]) for key in first)
+    lines = [(run / "metrics.jsonl").read_text() for run in runs]
+    return "exact" if same and lines[0] == lines[1] else "other numbers"
+
+
+@pytest.mark.slow
+def test_every_algorithm_in_two_ranks_is_killed_and_goes_on_exactly(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    algorithms = sorted(algorithm_arguments().keys() - TEXT_ONLY)
+    jobs = []
+    for algorithm in algorithms:
+        changes = [*EIGHT_STEPS, f"algorithm={algorithm}", *OWN_KEYS.get(find_base(algorithm), [])]
+        whole, killed = (
+            arguments(tmp_path, f"{kind}_{algorithm}", 4, changes) for kind in ("whole", "killed")
+        )
+        go_back = ["go back", str(tmp_path / f"killed_{algorithm}")]
+        jobs += [whole, killed, go_back, [*killed, "--resume"]]
+    ports = free_ports(len(jobs))
+    (tmp_path / "jobs.json").write_text(json.dumps(list(zip(ports, jobs, strict=True))))
+    processes = start_ranks([str(SCRIPT), str(tmp_path / "jobs.json")], ports[0])
+    with ThreadPoolExecutor() as readers:  # of both at once: neither may wait for a full pipe
+        outputs = readers.map(lambda process: process.communicate(timeout=3000), processes)
+        errors = [error for _, error in outputs]
+    outcomes = {algorithm: describe_resumed(tmp_path, algorithm) for algorithm in algorithms}
+    with capfd.disabled():
+        print("\n\n| algorithm | two processes, killed and resumed |\n| --- | --- |")
+        for algorithm, outcome in outcomes.items():
+            print(f"| {algorithm} | {outcome} |")
+    assert set(outcomes.values()) == {"exact"}, errors[0]
