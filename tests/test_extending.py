@@ -18,16 +18,19 @@ def test_each_is_short():
 
 def test_they_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    import semilearn
     from semilearn.core.utils import ALGORITHMS
 
+    from dnll_plugin.algorithms.table import OWN_ALGORITHMS
     from dnll_plugin.datasets import DATASETS
+    from dnll_plugin.nets.lookup import NETS
 
     # What the examples make known is forgotten after the test.
-    monkeypatch.setattr(semilearn.nets, "perceptron", None, raising=False)
+    monkeypatch.setitem(NETS, "perceptron", None)
+    monkeypatch.setitem(OWN_ALGORITHMS, "dnll_strictmatch", None)
+    OWN_ALGORITHMS.pop("dnll_strictmatch")
     monkeypatch.setitem(DATASETS, "brightness", None)
     monkeypatch.setattr(ALGORITHMS, "_dict", ALGORITHMS._dict.copy())
-    names: dict[str, object] = {}
+    names: dict[str, object] = {"__name__": "__main__"}
     for example in examples():
         exec(compile(example, str(PAGE), "exec"), names)
     algorithm = names["algorithm"]

@@ -1,6 +1,5 @@
 """DNLL-Dual: two submodels that tell each other which classes an image does not belong to."""
 
-from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import Any
 
@@ -14,10 +13,8 @@ from dnll_plugin.functional.losses import Heads, consistency, dual_losses
 from dnll_plugin.functional.negatives import rows_without_pull, stable_rows
 from dnll_plugin.functional.schedules import sigmoid_rampup
 from dnll_plugin.hooks.monitor import is_log_step
-from dnll_plugin.hooks.role_swap import SIDES, RoleSwapHook
-from dnll_plugin.nets.pair import pair_builder
-
-PEER = {"left": "right", "right": "left"}
+from dnll_plugin.hooks.role_swap import RoleSwapHook
+from dnll_plugin.nets.pair import PEER, SIDES, evaluate_pair, pair_builder
 
 BySide = dict[str, Tensor]
 """A tensor for ``left`` and one for ``right``."""
@@ -218,49 +215,3 @@ class DNLLDual(LabeledViews, DNLLBase):
             SSL_Argument("--lb_views", int, 1),
             SSL_Argument("--net_right", str, None),
         ]
-
-
-def evaluate_pair(
-    algorithm: Any, evaluate: Callable[..., dict[str, Any]], eval_dest: str, *options: Any
-) -> dict[str, Any]:
-    """Evaluates the ensemble as the toolbox does, and left and right in the same passes.
-
-    Args:
-        algorithm: Whose model is a pair.
-        evaluate: The toolbox's ``evaluate`` of it.
-        eval_dest: Which loader.
-        *options: What else ``evaluate`` takes.
-
-    Returns:
-        The toolbox's metrics of the ensemble, but ``top-1-acc`` is the mean of ``left-acc`` and
-        ``right-acc``, so that the best checkpoint is that of the best single submodels;
-        ``ensemble-acc`` stands beside.
-    """
-    predicted: dict[str, list[Tensor]] = {side: [] for side in SIDES}
-
-    def record(module: Any, inputs: Any, output: dict[str, Tensor]) -> None:
-        for side in SIDES:
-            predicted[side].append(output[f"logits_{side}"].argmax(dim=1).cpu())
-
-    loader, targets = algorithm.loader_dict[eval_dest], []
-
-    def recorded() -> Iterator[dict[str, Tensor]]:
-        for data in loader:
-            targets.append(data["y_lb"])
-            yield data
-
-    handle = algorithm.model.register_forward_hook(record)
-    algorithm.loader_dict[eval_dest] = recorded()
-    try:
-        eval_dict = evaluate(eval_dest, *options)
-    finally:
-        algorithm.loader_dict[eval_dest] = loader
-        handle.remove()
-    accuracy = {
-        side: (torch.cat(predicted[side]) == torch.cat(targets)).double().mean().item()
-        for side in SIDES
-    }
-    eval_dict[f"{eval_dest}/ensemble-acc"] = eval_dict[f"{eval_dest}/top-1-acc"]
-    eval_dict[f"{eval_dest}/top-1-acc"] = (accuracy["left"] + accuracy["right"]) / 2
-    eval_dict.update({f"{eval_dest}/{side}-acc": accuracy[side] for side in SIDES})
-    return eval_dict

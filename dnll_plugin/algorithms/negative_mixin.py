@@ -1,13 +1,18 @@
 """DNLL for the toolbox's own algorithms: rows that their mask drops learn negative labels."""
 
+import sys
+from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Any
 
 from semilearn.algorithms.utils import SSL_Argument
+from semilearn.core import AlgorithmBase
 from semilearn.core.utils import ALGORITHMS
 from torch import Tensor
 
 from dnll_plugin.algorithms.base import LearnsNegatives, get_negative_arguments
 from dnll_plugin.algorithms.masked_rows import MaskedRowsMixin, PendingLoss
+from dnll_plugin.algorithms.table import OWN_ALGORITHMS, Algorithm, add_algorithm
 from dnll_plugin.algorithms.turns import TakesTurns
 from dnll_plugin.functional.losses import negative_label_loss
 from dnll_plugin.hooks.monitor import is_log_step
@@ -71,35 +76,68 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
         return [*super().get_argument(), *own]
 
 
-def learn_negatives_too(base_name: str, sources: tuple[str, ...] = ("self", "peer")) -> None:
-    """Registers ``dnll_<base_name>``, where the toolbox has the algorithm ``base_name``.
+def learn_negatives_too(
+    base_name: str, sources: tuple[str, ...] = ("self", "peer")
+) -> type[NegativeMixin]:
+    """Makes ``dnll_<base_name>`` of an algorithm that is not in the plugin's own table.
 
     Args:
-        base_name: The algorithm's name.
-        sources: What ``negative_source`` may be; no ``peer`` where the algorithm wraps its net.
+        base_name: Name under which the algorithm is registered with the toolbox.
+        sources: What ``negative_source`` may be, the default first; no ``peer`` where the algorithm
+            wraps its net.
+
+    Returns:
+        The class, registered. It is an attribute of the module of the algorithm's class, so that
+        whoever unpickles it imports what makes it.
+
+    Raises:
+        ValueError: If there is no such algorithm, or there is another ``dnll_<base_name>``.
     """
-    if base_name in ALGORITHMS:
-        base = ALGORITHMS[base_name]
-        members = {
-            "base_name": base_name,
-            "negative_sources": sources,
-            "__doc__": f"{base.__name__} that learns negatives too.",
-        }
-        ALGORITHMS[f"dnll_{base_name}"] = type(
-            f"DNLL{base.__name__}", (NegativeMixin, base), members
-        )
+    module = find_algorithm(base_name).__module__
+    row = Algorithm(f"dnll_{base_name}", module, base=base_name, negative_sources=sources)
+    add_algorithm(row)
+    return make_class(row)
 
 
-learn_negatives_too("adamatch")
-learn_negatives_too("comatch", sources=("self",))
-learn_negatives_too("dash")
-learn_negatives_too("defixmatch")
-learn_negatives_too("fixmatch")
-learn_negatives_too("flexmatch")
-learn_negatives_too("freematch")
-learn_negatives_too("pseudolabel")
-learn_negatives_too("refixmatch")
-learn_negatives_too("sequencematch")
-learn_negatives_too("simmatch", sources=("self",))
-learn_negatives_too("softmatch")
-learn_negatives_too("uda")
+def make_class(row: Algorithm) -> type[NegativeMixin]:
+    """Makes and registers the class of a row with a base, as an attribute of the row's module.
+
+    Raises:
+        ValueError: If the toolbox has no such base.
+    """
+    base = find_algorithm(str(row.base))
+    name = f"DNLL{base.__name__}"
+    members = {
+        "base_name": row.base,
+        "negative_sources": row.negative_sources,
+        "__doc__": f"{base.__name__} that learns negatives too.",
+        "__module__": row.module,
+    }
+    made = type(name, (NegativeMixin, base), members)
+    setattr(sys.modules[row.module], name, made)
+    ALGORITHMS[row.name] = made
+    return made
+
+
+def find_algorithm(name: str) -> type[AlgorithmBase]:
+    """The class that is registered with the toolbox under a name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if name not in ALGORITHMS:
+        nearest = get_close_matches(name, ALGORITHMS.keys(), n=3)
+        hint = f"; write {' or '.join(nearest)}" if nearest else ""
+        raise ValueError(f"the toolbox has no algorithm {name!r} to learn negatives{hint}")
+    return ALGORITHMS[name]
+
+
+def make_classes(rows: Collection[Algorithm]) -> None:
+    """Makes the class of each row with a base; where the toolbox is older, of those that it has."""
+    is_newest = any(row.base in ALGORITHMS for row in rows if row.newest_only)
+    for row in rows:
+        if row.base is not None and (is_newest or not row.newest_only):
+            make_class(row)
+
+
+make_classes([row for row in OWN_ALGORITHMS.values() if row.module == __name__])

@@ -5,11 +5,10 @@ from typing import Any
 
 import torch
 from semilearn.core import AlgorithmBase
-from torch import Tensor, nn
+from torch import Tensor
 
-from dnll_plugin.algorithms.dual import PEER, evaluate_pair
 from dnll_plugin.hooks.role_swap import RoleSwapHook
-from dnll_plugin.nets.pair import pair_builder
+from dnll_plugin.nets.pair import PEER, OneOf, evaluate_pair, pair_builder
 
 
 class TakesTurns(AlgorithmBase):
@@ -61,15 +60,3 @@ class TakesTurns(AlgorithmBase):
         if not self.has_peer:
             return super().evaluate(eval_dest, out_key, return_logits)
         return evaluate_pair(self, super().evaluate, eval_dest, out_key, return_logits)
-
-
-class OneOf(nn.Module):
-    """A submodel of a pair, called by way of the pair, which may be wrapped."""
-
-    def __init__(self, pair: nn.Module, side: str) -> None:
-        super().__init__()
-        self.pair = pair
-        self.side = side
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return self.pair({self.side: x})[self.side]

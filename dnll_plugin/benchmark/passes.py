@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dnll_plugin.nets.pair import SIDES
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -34,7 +36,7 @@ def find_nets(algorithm: Any) -> list[nn.Module]:
     """The nets that an algorithm may call: submodels, where a model is a pair, else models."""
     nets: list[nn.Module] = []
     for model in (algorithm.model, algorithm.ema_model):
-        pair = [getattr(model, side, None) for side in ("left", "right")]
+        pair = [getattr(model, side, None) for side in SIDES]
         nets += [net for net in pair if isinstance(net, nn.Module)] or [model]
     return nets
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dnll_plugin.algorithms.table import is_own
 from dnll_plugin.commands.options import add_set_option
 from dnll_plugin.comparison import report
 from dnll_plugin.comparison.planning import Plan, Request, plan_in_child
@@ -19,9 +20,6 @@ from dnll_plugin.comparison.running import Failure, run_all
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs import signals
 from dnll_plugin.runs.locks import lock_folder
-
-OURS = "dnll_"
-"""How the names of this package's algorithms begin."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +91,7 @@ def choose_baseline(asked: str | None, algorithms: Sequence[str]) -> str:
         InputError: If the one asked for is not compared.
     """
     if asked is None:
-        return next((name for name in algorithms if not name.startswith(OURS)), algorithms[0])
+        return next((name for name in algorithms if not is_own(name)), algorithms[0])
     if asked not in algorithms:
         raise InputError(f"--baseline: {asked!r} is none of --algorithms; add it there")
     return asked

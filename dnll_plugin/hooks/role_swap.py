@@ -4,7 +4,7 @@ from typing import Any
 
 from semilearn.core.hooks import Hook
 
-SIDES = ("left", "right")
+from dnll_plugin.nets.pair import SIDES
 
 
 class RoleSwapHook(Hook):

@@ -1,12 +1,12 @@
-"""Two submodels as one network, and the input noise that sets their views apart.
+"""Two submodels as one network, how they are evaluated, and the input noise of their views.
 
-Both are what an algorithm needs from a net whatever its architecture, so algorithms depend on this
+All are what an algorithm needs from a net whatever its architecture, so algorithms depend on this
 module and on no particular net.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -21,6 +21,10 @@ NetBuilder = Callable[..., Net]
 """``builder(num_classes, pretrained=False, pretrained_path=None)``, as the toolbox calls it."""
 
 SIDES = ("left", "right")
+"""Names of the two submodels of a pair."""
+
+PEER = {"left": "right", "right": "left"}
+"""The other submodel of each."""
 
 
 class SubmodelPair(nn.Module):
@@ -97,6 +101,70 @@ class SubmodelPair(nn.Module):
     def no_weight_decay(self) -> set[str]:
         """Names of the parameters that either submodel exempts from weight decay."""
         return {f"{side}.{n}" for side in SIDES for n in getattr(self, side).no_weight_decay()}
+
+
+class OneOf(nn.Module):
+    """A submodel of a pair, called by way of the pair, which may be wrapped.
+
+    Args:
+        pair: A :class:`SubmodelPair`, or what wraps it, such as DistributedDataParallel.
+        side: Which submodel, one of :data:`SIDES`.
+    """
+
+    def __init__(self, pair: nn.Module, side: str) -> None:
+        super().__init__()
+        self.pair = pair
+        self.side = side
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Output of the submodel on images (N, C, H, W)."""
+        return self.pair({self.side: x})[self.side]
+
+
+def evaluate_pair(
+    algorithm: Any, evaluate: Callable[..., dict[str, Any]], eval_dest: str, *options: Any
+) -> dict[str, Any]:
+    """Evaluates the ensemble as the toolbox does, and left and right in the same passes.
+
+    Args:
+        algorithm: Whose model is a pair.
+        evaluate: The toolbox's ``evaluate`` of it.
+        eval_dest: Which loader.
+        *options: What else ``evaluate`` takes.
+
+    Returns:
+        The toolbox's metrics of the ensemble, but ``top-1-acc`` is the mean of ``left-acc`` and
+        ``right-acc``, so that the best checkpoint is that of the best single submodels;
+        ``ensemble-acc`` stands beside.
+    """
+    predicted: dict[str, list[Tensor]] = {side: [] for side in SIDES}
+
+    def record(module: Any, inputs: Any, output: dict[str, Tensor]) -> None:
+        for side in SIDES:
+            predicted[side].append(output[f"logits_{side}"].argmax(dim=1).cpu())
+
+    loader, targets = algorithm.loader_dict[eval_dest], []
+
+    def recorded() -> Iterator[dict[str, Tensor]]:
+        for data in loader:
+            targets.append(data["y_lb"])
+            yield data
+
+    handle = algorithm.model.register_forward_hook(record)
+    algorithm.loader_dict[eval_dest] = recorded()
+    try:
+        eval_dict = evaluate(eval_dest, *options)
+    finally:
+        algorithm.loader_dict[eval_dest] = loader
+        handle.remove()
+    accuracy = {
+        side: (torch.cat(predicted[side]) == torch.cat(targets)).double().mean().item()
+        for side in SIDES
+    }
+    eval_dict[f"{eval_dest}/ensemble-acc"] = eval_dict[f"{eval_dest}/top-1-acc"]
+    eval_dict[f"{eval_dest}/top-1-acc"] = (accuracy["left"] + accuracy["right"]) / 2
+    eval_dict.update({f"{eval_dest}/{side}-acc": accuracy[side] for side in SIDES})
+    return eval_dict
 
 
 def pair_builder(left_builder: NetBuilder, right_builder: NetBuilder) -> NetBuilder:

@@ -5,20 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dnll_plugin.algorithms.table import OWN_ALGORITHMS, PAIR
 from dnll_plugin.datasets.class_names import NAMES
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs.folder import BEST, RunFolder
 from dnll_plugin.settings.resolve import read_yaml
-
-PAIR = ("ensemble", "left", "right")
-
-SUBMODELS = {
-    "dnll_dual": PAIR,
-    "dnll_meanteacher": ("teacher", "student"),
-    "lc_meanteacher": ("teacher", "student"),
-}
-"""By algorithm, the models that can predict; the first is the default. Any other has one model, or
-a pair where its negatives come from a peer."""
 
 KEYS = ("algorithm", "net", "dataset", "num_classes", "img_size", "crop_ratio")
 """What a ``config.yaml`` must hold."""
@@ -71,7 +62,6 @@ def read_run(path: Path) -> TrainedRun:
     for key in KEYS:
         if key not in config:
             raise InputError(f"{folder.config}: {key} is missing; take the file that the run wrote")
-    has_peer = config.get("negative_source") == "peer"
     return TrainedRun(
         config_file=folder.config,
         checkpoint=best,
@@ -80,8 +70,16 @@ def read_run(path: Path) -> TrainedRun:
         num_workers=config.get("num_workers", 0),
         strict_images=config.get("strict_images", False),
         classes=class_names(folder.classes, config),
-        submodels=SUBMODELS.get(config["algorithm"], PAIR if has_peer else ("model",)),
+        submodels=find_submodels(config),
     )
+
+
+def find_submodels(config: dict[str, Any]) -> tuple[str, ...]:
+    """The models of a run that can predict; the first is the default."""
+    if config.get("negative_source") == "peer":
+        return PAIR
+    row = OWN_ALGORITHMS.get(config["algorithm"])
+    return ("model",) if row is None else row.submodels
 
 
 def class_names(file: Path, config: dict[str, Any]) -> tuple[str, ...]:

@@ -13,12 +13,8 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from dnll_plugin.algorithms.table import OWN_ALGORITHMS
 from dnll_plugin.toolbox.patches import table as changes
-
-ALGORITHM_MODULES = tuple(
-    f"dnll_plugin.algorithms.{name}"
-    for name in ("dual", "meanteacher", "lc_meanteacher", "negative_mixin", "shrinkmatch")
-)
 
 _registered = False
 
@@ -37,7 +33,7 @@ def register() -> None:
         changes.make_changes(before_import=True)
         import_module("semilearn.core")
         changes.make_changes(before_import=False)
-        for module in ALGORITHM_MODULES:
+        for module in dict.fromkeys(row.module for row in OWN_ALGORITHMS.values()):
             import_module(module)
     except BaseException:
         _registered = False

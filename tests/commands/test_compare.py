@@ -20,7 +20,8 @@ CONFIG = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
     ("asked", "algorithms", "chosen"),
     [
         (None, ("dnll_dual", "fixmatch", "uda"), "fixmatch"),
-        (None, ("dnll_dual", "dnll_meanteacher"), "dnll_dual"),
+        (None, ("shrinkmatch", "fixmatch"), "fixmatch"),
+        (None, ("dnll_dual", "lc_meanteacher"), "dnll_dual"),
         ("uda", ("dnll_dual", "fixmatch", "uda"), "uda"),
     ],
 )
