@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from dnll_plugin.datasets import DATASETS
 from dnll_plugin.errors import InputError
-from dnll_plugin.settings.checks import CHECKS, COUNTED_SETS, suggest_name
+from dnll_plugin.settings.checks import CHECKS, suggest_name
 from dnll_plugin.settings.config_file import (
     one_line,
     read_config,
@@ -138,13 +139,12 @@ def read_data_facts(given: Mapping[str, Given]) -> dict[str, Given]:
         InputError: the folders are wrong, or the command line contradicts them.
     """
     name = given["dataset"].value if "dataset" in given else None
-    if not isinstance(name, str) or name not in COUNTED_SETS:
+    read_facts = DATASETS[name].read_facts if isinstance(name, str) and name in DATASETS else None
+    if read_facts is None:
         return {}
-    from dnll_plugin.datasets.folders import folder_facts
-
     default = ToolboxKeys.model_fields["data_dir"].default
     data_dir = given["data_dir"].value if "data_dir" in given else default
-    classes, labels = folder_facts(str(data_dir))
+    classes, labels = read_facts(str(data_dir))
     place = f"the folders in {data_dir}"
     facts = {"num_classes": Given(len(classes), DATA, place)}
     if labels is not None:
