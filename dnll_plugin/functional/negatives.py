@@ -6,6 +6,7 @@ negative labels is a boolean mask (N, K).
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -148,13 +149,29 @@ def below_average_negatives(
     return (probabilities < average * (1 - ROUNDING)).scatter(1, most, False)
 
 
-NEGATIVE_SAMPLERS: dict[str, Callable[..., Tensor]] = {
-    "uniform": uniform_negatives,
-    "without_replacement": distinct_negatives,
-    "least_likely": least_likely_negatives,
-    "below_average": below_average_negatives,
+class NegativeSampler(NamedTuple):
+    """A way to choose negative labels.
+
+    Attributes:
+        choose: A function of class logits (N, K), and by name of ``generator`` and ``shard``, that
+            gives the negatives, boolean (N, K).
+        by_number: Whether it also takes ``num_negatives``, how many classes a row gets.
+        by_average: Whether it also takes ``average``, (K,), the mean probabilities of the batch of
+            all ranks, where there are several.
+    """
+
+    choose: Callable[..., Tensor]
+    by_number: bool = True
+    by_average: bool = False
+
+
+NEGATIVE_SAMPLERS: dict[str, NegativeSampler] = {
+    "uniform": NegativeSampler(uniform_negatives),
+    "without_replacement": NegativeSampler(distinct_negatives),
+    "least_likely": NegativeSampler(least_likely_negatives),
+    "below_average": NegativeSampler(below_average_negatives, by_number=False, by_average=True),
 }
-"""The values of the key ``negative_sampling``."""
+"""The values of the key ``negative_sampling``; add one of your own here."""
 
 
 def default_num_negatives(num_classes: int) -> int:
@@ -162,12 +179,8 @@ def default_num_negatives(num_classes: int) -> int:
     return min(2, num_classes - 1)
 
 
-def negative_sampler(sampling: str, num_negatives: int) -> Callable[..., Tensor]:
-    """Finds the sampler of a name, with the number that it goes by, if it does.
-
-    Returns:
-        A function of ``logits``, ``generator`` and ``shard``; that of ``below_average`` also takes
-        the ``average`` of all ranks.
+def negative_sampler(sampling: str, num_negatives: int) -> NegativeSampler:
+    """Finds the sampler of a name, and gives it its number of negatives, if it goes by one.
 
     Raises:
         ValueError: If there is no such name.
@@ -175,9 +188,10 @@ def negative_sampler(sampling: str, num_negatives: int) -> Callable[..., Tensor]
     if sampling not in NEGATIVE_SAMPLERS:
         names = ", ".join(NEGATIVE_SAMPLERS)
         raise ValueError(f"negative_sampling must be one of {names}, got {sampling!r}")
-    if sampling == "below_average":
-        return below_average_negatives
-    return partial(NEGATIVE_SAMPLERS[sampling], num_negatives=num_negatives)
+    sampler = NEGATIVE_SAMPLERS[sampling]
+    if not sampler.by_number:
+        return sampler
+    return sampler._replace(choose=partial(sampler.choose, num_negatives=num_negatives))
 
 
 def negative_accuracy(negatives: Tensor, labels: Tensor, rows: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from semilearn.core.hooks import Hook
 from torch import Tensor
 
 from dnll_plugin.functional.negatives import (
-    below_average_negatives,
     default_num_negatives,
     full_precision_softmax,
     negative_sampler,
@@ -61,9 +60,9 @@ class NegativeLabelHook(Hook):
             self.generator = _moved(self.generator, logits.device)
         shard = (algorithm.rank, algorithm.world_size) if algorithm.distributed else (0, 1)
         shared = {}
-        if algorithm.distributed and self.sampler is below_average_negatives:
+        if algorithm.distributed and self.sampler.by_average:
             shared["average"] = all_reduce_mean(logits)
-        return self.sampler(logits.detach(), generator=self.generator, shard=shard, **shared)
+        return self.sampler.choose(logits.detach(), generator=self.generator, shard=shard, **shared)
 
     @torch.no_grad()
     def count_rows(self, algorithm: Any, rows: Tensor) -> Tensor:

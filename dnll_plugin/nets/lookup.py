@@ -1,4 +1,4 @@
-"""Names of nets: those of this package, of timm and of the toolbox."""
+"""Names of nets: those of the plugin's table, of timm and of the toolbox."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.nets.cnn import cnn3, cnn13
 from dnll_plugin.nets.pair import NetBuilder, pair_builder
 
-_CNNS: dict[str, NetBuilder] = {
+NETS: dict[str, NetBuilder] = {
     "cnn13": cnn13,
     "cnn3": cnn3,
     "cnn13_one_head": partial(cnn13, heads=1),
     "cnn3_one_head": partial(cnn3, heads=1),
 }
+"""The nets that are neither timm's nor the toolbox's, by name; add one of your own here."""
 
 
 def find_builder(name: str) -> NetBuilder:
     """Find the builder of the net that a config calls ``name``.
 
     Args:
-        name: ``cnn13`` or ``cnn3``, which have two heads, ``cnn13_one_head`` or ``cnn3_one_head``;
-            ``timm_<model>``, or ``timm_<model>@<size>`` for images of that many pixels a side; a
-            net of the toolbox such as ``wrn_28_2``; and of any two of these a pair,
-            ``dual_<net>`` or ``dual_<left>+<right>``.
+        name: One of :data:`NETS`; ``timm_<model>``, or ``timm_<model>@<size>`` for images of that
+            many pixels a side; a net of the toolbox such as ``wrn_28_2``; and of any two of these
+            a pair, ``dual_<net>`` or ``dual_<left>+<right>``.
 
     Raises:
         InputError: There is no such net; the message names the nearest ones.
     """
-    if name in _CNNS:
-        return _CNNS[name]
+    if name in NETS:
+        return NETS[name]
     if name.startswith("dual_"):
         left, _, right = name.removeprefix("dual_").partition("+")
         return pair_builder(find_builder(left), find_builder(right or left))
@@ -43,7 +43,7 @@ def find_builder(name: str) -> NetBuilder:
     toolbox_nets = _toolbox_nets()
     if name in toolbox_nets:
         return toolbox_nets[name]
-    raise InputError(f"net: there is no net {name!r}; {_advice(name, [*_CNNS, *toolbox_nets])}")
+    raise InputError(f"net: there is no net {name!r}; {_advice(name, [*NETS, *toolbox_nets])}")
 
 
 def _toolbox_nets() -> dict[str, NetBuilder]:
