@@ -23,7 +23,7 @@ from matplotlib import pyplot as plt
 
 import dnll_plugin  # noqa: F401  (registers with the toolbox)
 from dnll_plugin.benchmark.cases import OURS, Case, measure_case
-from dnll_plugin.datasets import DATASETS
+from dnll_plugin.datasets import DATASETS, DataSet
 
 AXES = {
     "batch_size": (4, 16, 64, 128),
@@ -53,13 +53,13 @@ def noise(
     pixels = np.random.default_rng(0).integers(0, 256, (number, 32, 32, 3), dtype=np.uint8)
     images = Images(pixels, np.arange(number) % num_classes)
     split = Split(labeled=np.arange(num_labels), unlabeled=np.arange(number))
-    views = plain_views(args.img_size, (0.5,) * 3, (0.5,) * 3)
+    views = plain_views(args.img_size, args.crop_ratio, (0.5,) * 3, (0.5,) * 3)
     return dataset_triple(alg, images, images, split, views, [str(c) for c in range(num_classes)])
 
 
 def measure_axes(rounds: int) -> list[dict[str, Any]]:
     """Rows of ``dnll bench``, one key changed at a time; ``axis`` and ``value`` say which."""
-    DATASETS["noise"] = noise
+    DATASETS["noise"] = DataSet(build=noise)
     rows = []
     for axis, values in AXES.items():
         for value in values:

@@ -6,15 +6,9 @@ from pathlib import Path
 import pytest
 
 from dnll_plugin.commands.main import COMMANDS
-from dnll_plugin.settings.keys import GROUPS, markdown_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("group", GROUPS)
-def test_key_tables_are_those_of_the_code(group: str) -> None:
-    assert markdown_table(group) in README
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])

@@ -174,11 +174,18 @@ def get_consistency_arguments(**defaults: Any) -> list[SSL_Argument]:
         "consistency_rampup": (float, 5.0),
         "logit_distance_weight": (float, 0.01),
         "ulb_views": (str, "weak_weak"),
+    }
+    return [*_arguments(keys, defaults), *get_run_arguments()]
+
+
+def get_run_arguments() -> list[SSL_Argument]:
+    """The keys of :class:`ConsistencyBase` that ``dnll train`` offers to every algorithm."""
+    keys = {
         "lr_schedule": (str, "toolbox"),
         "lr_decay_epoch": (float, 0.0),
         "input_noise": (float, None),
     }
-    return _arguments(keys, defaults)
+    return _arguments(keys, {})
 
 
 class LabeledViews(AlgorithmBase):

@@ -1,7 +1,7 @@
-"""The data sets that the toolbox lacks, each returning the toolbox's BasicDataset triple.
+"""The data sets: one row each (:mod:`table`), the readers of those that the toolbox lacks.
 
 ========================  =========================================================================
-name                      files under ``data_dir``
+ours                      files under ``data_dir``
 ========================  =========================================================================
 ``digits``                none: scikit-learn ships them
 ``mnist``                 ``MNIST/raw/*-ubyte``
@@ -11,34 +11,9 @@ name                      files under ``data_dir``
 ``imagefolder``           own images; see :mod:`dnll_plugin.datasets.folders`
 ========================  =========================================================================
 
-Importing this module is cheap: a data set's code, and with it torch and the toolbox, is imported
-when its builder is called.
+A reader returns the toolbox's BasicDataset triple.
 """
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
+from dnll_plugin.datasets.table import DATASETS, Builder, DataSet
 
-#: ``builder(args, alg, name, num_labels, num_classes, data_dir, include_lb_to_ulb)`` returns
-#: ``(labeled, unlabeled, evaluation)``, as the toolbox's own ``get_cifar`` does.
-Builder = Callable[..., tuple[Any, Any, Any]]
-
-
-def _late(module: str) -> Builder:
-    """Return a builder that imports its module of this package only when it is called."""
-
-    def build(*args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
-        builder: Builder = import_module(f"{__name__}.{module}").build
-        return builder(*args, **kwargs)
-
-    return build
-
-
-DATASETS: dict[str, Builder] = {
-    "digits": _late("digits"),
-    "mnist": _late("mnist"),
-    "mnist_plain": _late("mnist"),
-    "usps": _late("usps"),
-    "usps2mnist": _late("usps2mnist"),
-    "imagefolder": _late("imagefolder"),
-}
+__all__ = ["DATASETS", "Builder", "DataSet"]

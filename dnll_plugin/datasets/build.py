@@ -8,13 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 
-from dnll_plugin.datasets import Builder
 from dnll_plugin.datasets.label_file import labeled_indices_from_file
 from dnll_plugin.datasets.split import Indices, Split, SplitSettings, split_indices
+from dnll_plugin.datasets.table import DATASETS, Builder
 from dnll_plugin.datasets.transforms import Views, views
 from dnll_plugin.errors import InputError
-
-DIGITS = tuple("0123456789")
 
 
 @dataclass(frozen=True)
@@ -138,12 +136,13 @@ def drop_ood_images(train: Images, test: Images, num_classes: int) -> tuple[Imag
     return Images(train.data, known), test.take(np.flatnonzero(test.targets < num_classes))
 
 
-def array_builder(load: Load, classes: Sequence[str] = DIGITS) -> Builder:
+def array_builder(load: Load) -> Builder:
     """Return the builder of a data set whose images fit in memory.
+
+    Its row in the table says which classes and views it has.
 
     Args:
         load: reads (training set, test set) from ``data_dir``.
-        classes: names of the classes.
     """
 
     def build(
@@ -155,6 +154,7 @@ def array_builder(load: Load, classes: Sequence[str] = DIGITS) -> Builder:
         data_dir: str = "./data",
         include_lb_to_ulb: bool = True,
     ) -> tuple[Any, Any, Any]:
+        classes = DATASETS[name].classes
         known = classes[: len(classes) - getattr(args, "ood_classes", 0)]
         check_classes(name, num_classes, known)
         train, test = load(data_dir)

@@ -15,35 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dnll_plugin.datasets.split import Indices
+from dnll_plugin.datasets.table import DATASETS
 from dnll_plugin.errors import InputError
-
-_MNIST = {
-    "MNIST/raw/train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "MNIST/raw/train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-}
-_USPS = {"usps/usps.bz2": "ec16c51db3855ca6c91edd34d0e9b197"}
-
-#: data set -> training files under ``data_dir`` -> MD5 of the original, as torchvision lists it
-#: (for MNIST, of the unpacked files).
-ORIGINALS: dict[str, dict[str, str]] = {
-    "digits": {},
-    "mnist": _MNIST,
-    "mnist_plain": _MNIST,
-    "usps": _USPS,
-    "usps2mnist": _USPS,
-    "cifar10": {
-        "cifar10/cifar-10-batches-py/data_batch_1": "c99cafc152244af753f735de768cd75f",
-        "cifar10/cifar-10-batches-py/data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-        "cifar10/cifar-10-batches-py/data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-        "cifar10/cifar-10-batches-py/data_batch_4": "634d18415352ddfa80567beed471001a",
-        "cifar10/cifar-10-batches-py/data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-    },
-    "cifar100": {"cifar100/cifar-100-python/train": "16019d7e3df5f24257cddd939b257f8d"},
-    "svhn": {
-        "svhn/train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
-        "svhn/extra_32x32.mat": "a93ce644f1a588dc4d68dda5feec44a7",
-    },
-}
 
 _IMAGE_LINE = re.compile(r"(?P<number>\d+)(_\S*)?(\s+(?P<label>\S.*))?")
 
@@ -62,7 +35,7 @@ def labeled_indices_from_file(
 
     Args:
         label_file: text file, one image a line.
-        dataset: name as in the config; one of :data:`ORIGINALS`.
+        dataset: name as in the config; its row has ``originals``.
         data_dir: folder of the data set's files.
         targets: (N,) labels of the training set in its original order.
         num_labels: the number of lines expected.
@@ -148,13 +121,17 @@ def _checked(
     return found
 
 
+def explain_where_it_works(dataset: str) -> str:
+    """The end of a message about a data set whose images have no numbers."""
+    known = [name for name, row in DATASETS.items() if row.originals is not None]
+    return f"is not known for dataset {dataset}: it works with {', '.join(known)}"
+
+
 def _require_originals(dataset: str, data_dir: Path) -> None:
-    if dataset not in ORIGINALS:
-        raise InputError(
-            f"label_file is not known for dataset {dataset}: it works with imagefolder and "
-            f"{', '.join(ORIGINALS)}"
-        )
-    for name, md5 in ORIGINALS[dataset].items():
+    originals = DATASETS[dataset].originals if dataset in DATASETS else None
+    if originals is None:
+        raise InputError(f"label_file {explain_where_it_works(dataset)}")
+    for name, md5 in originals.items():
         path = data_dir / name
         if not path.is_file() or _md5(path) != md5:
             raise InputError(

@@ -12,14 +12,8 @@ import numpy.typing as npt
 
 from dnll_plugin.datasets.build import Images, array_builder, gray_images
 from dnll_plugin.datasets.download import ensure_files
+from dnll_plugin.datasets.table import DATASETS
 from dnll_plugin.errors import InputError
-
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
 
 
 def load(data_dir: str) -> tuple[Images, Images]:
@@ -28,10 +22,11 @@ def load(data_dir: str) -> tuple[Images, Images]:
     Raises:
         InputError: if files are missing or damaged.
     """
-    folder = Path(data_dir) / "MNIST" / "raw"
-    ensure_files("mnist", folder, FILES, lambda: _download(data_dir))
-    arrays = [read_idx(folder / name) for name in FILES]
-    for pixels, targets, name in zip(arrays[::2], arrays[1::2], FILES[::2], strict=True):
+    row = DATASETS["mnist"]
+    folder = Path(data_dir) / row.folder
+    ensure_files("mnist", folder, row.files, lambda: _download(data_dir))
+    arrays = [read_idx(folder / name) for name in row.files]
+    for pixels, targets, name in zip(arrays[::2], arrays[1::2], row.files[::2], strict=True):
         if pixels.ndim != 3 or targets.ndim != 1 or len(pixels) != len(targets):
             raise InputError(f"dataset mnist: {folder / name} does not match its labels")
     return gray_images(arrays[0], arrays[1]), gray_images(arrays[2], arrays[3])

@@ -7,12 +7,12 @@ The pipelines follow the toolbox's: small pictures are shifted, photos cropped a
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from semilearn.datasets.augmentation import RandAugment, RandomResizedCropAndInterpolation
 from torchvision import transforms
 
+from dnll_plugin.datasets.table import DATASETS
 from dnll_plugin.errors import InputError
 
 #: RGB picture in, float tensor (3, img_size, img_size) out.
@@ -20,22 +20,6 @@ View = Callable[[Any], Any]
 Channels = Sequence[float]
 
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_HALF = (0.5,) * 3, (0.5,) * 3
-
-#: Mean and standard deviation of pixels scaled to 0..1. For MNIST the customary figures; for digits
-#: and USPS measured on their training images; for USPS to MNIST a fixed range, which favours
-#: neither side.
-_GRAY = {
-    "digits": (0.3061, 0.3765),
-    "mnist": (0.1307, 0.3081),
-    "mnist_plain": (0.1307, 0.3081),
-    "usps": (0.2545, 0.3847),
-    "usps2mnist": (0.5, 0.5),
-}
-#: Data sets of the toolbox: those whose module holds their ``mean`` and ``std``, those at 0.5.
-_TOOLBOX = {"cifar10": "cifar", "cifar100": "cifar", "svhn": "svhn", "stl10": "stl10"}
-_TOOLBOX_AT_HALF = ("eurosat", "tissuemnist")
-_PHOTOS = ("imagefolder", "imagenet", "imagenet127", "semi_aves", "semi_aves_out", "semi_inat")
 
 
 @dataclass(frozen=True)
@@ -49,50 +33,39 @@ class Views:
 
 
 def views(dataset: str, img_size: int, crop_ratio: float) -> Views:
-    """Return the views of a data set of this package.
+    """Return the views of a data set whose row makes them.
 
     Args:
         dataset: a name in ``DATASETS``.
         img_size: side of the view in pixels.
         crop_ratio: in (0, 1]; what of the picture a crop or shift keeps, as in the toolbox.
+
+    Raises:
+        InputError: if the row says nothing about views.
     """
-    if dataset in _PHOTOS:
-        return photo_views(img_size, crop_ratio)
-    mean, std = _GRAY[dataset]
-    if dataset == "mnist_plain":
-        return plain_views(img_size, (mean,) * 3, (std,) * 3)
-    return digit_views(img_size, crop_ratio, (mean,) * 3, (std,) * 3)
+    make = DATASETS[dataset].views
+    if make is None:
+        raise InputError(f"dataset: {dataset} has no views; give its row in DATASETS some")
+    return make(img_size, crop_ratio)
 
 
 def evaluation_view(dataset: str, img_size: int, crop_ratio: float) -> View:
     """Return the view that a net trained on ``dataset`` is evaluated with, for images of any size.
 
     Args:
-        dataset: a name in ``DATASETS`` or one of the toolbox's image data sets.
+        dataset: a name in ``DATASETS``.
         img_size: side of the view in pixels.
         crop_ratio: in (0, 1].
 
     Raises:
-        InputError: if the normalisation of ``dataset`` is not known.
+        InputError: if it is not known.
     """
-    if dataset in _GRAY or dataset in _PHOTOS:
-        return views(dataset, img_size, crop_ratio).evaluation
-    if dataset in _TOOLBOX:
-        module = import_module(f"semilearn.datasets.cv_datasets.{_TOOLBOX[dataset]}")
-        mean, std = module.mean[dataset], module.std[dataset]
-    elif dataset in _TOOLBOX_AT_HALF:
-        mean, std = _HALF
-    else:
-        known = ", ".join([*_GRAY, *_PHOTOS, *_TOOLBOX, *_TOOLBOX_AT_HALF])
-        raise InputError(f"dataset: no evaluation view for {dataset}: known are {known}")
-    return transforms.Compose(
-        [
-            transforms.Resize(img_size),
-            transforms.CenterCrop(img_size),
-            transforms.ToTensor(),
-            transforms.Normalize(mean, std),
-        ]
-    )
+    row = DATASETS.get(dataset)
+    view = None if row is None else row.make_evaluation_view(img_size, crop_ratio)
+    if view is None:
+        known = [name for name, row in DATASETS.items() if row.views or row.evaluation_view]
+        raise InputError(f"dataset: no evaluation view for {dataset}: known are {', '.join(known)}")
+    return view
 
 
 def digit_views(img_size: int, crop_ratio: float, mean: Channels, std: Channels) -> Views:
@@ -118,11 +91,23 @@ def digit_views(img_size: int, crop_ratio: float, mean: Channels, std: Channels)
     )
 
 
-def plain_views(img_size: int, mean: Channels, std: Channels) -> Views:
-    """Views without any augmentation: all four are the evaluation view."""
+def plain_views(img_size: int, crop_ratio: float, mean: Channels, std: Channels) -> Views:
+    """Views without any augmentation: all four are the evaluation view, nothing is cropped."""
     resize = transforms.Resize((img_size, img_size))
     view = transforms.Compose([resize, transforms.ToTensor(), transforms.Normalize(mean, std)])
     return Views(weak=view, medium=view, strong=view, evaluation=view)
+
+
+def center_view(img_size: int, mean: Channels, std: Channels) -> View:
+    """Return the view that the toolbox evaluates its small pictures with, for any size."""
+    return transforms.Compose(
+        [
+            transforms.Resize(img_size),
+            transforms.CenterCrop(img_size),
+            transforms.ToTensor(),
+            transforms.Normalize(mean, std),
+        ]
+    )
 
 
 def short_side(img_size: int, crop_ratio: float) -> int:

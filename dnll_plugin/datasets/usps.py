@@ -7,9 +7,8 @@ from sklearn.datasets import load_svmlight_file
 
 from dnll_plugin.datasets.build import Images, array_builder, gray_images
 from dnll_plugin.datasets.download import ensure_files
+from dnll_plugin.datasets.table import DATASETS
 from dnll_plugin.errors import InputError
-
-FILES = ("usps.bz2", "usps.t.bz2")
 
 
 def load(data_dir: str) -> tuple[Images, Images]:
@@ -18,9 +17,10 @@ def load(data_dir: str) -> tuple[Images, Images]:
     Raises:
         InputError: if files are missing or damaged.
     """
-    folder = Path(data_dir) / "usps"
-    ensure_files("usps", folder, FILES, lambda: _download(folder))
-    train, test = (_read(folder / name) for name in FILES)
+    row = DATASETS["usps"]
+    folder = Path(data_dir) / row.folder
+    ensure_files("usps", folder, row.files, lambda: _download(folder))
+    train, test = (_read(folder / name) for name in row.files)
     return train, test
 
 

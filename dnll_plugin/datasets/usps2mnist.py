@@ -10,7 +10,6 @@ from typing import Any
 
 from dnll_plugin.datasets import mnist, usps
 from dnll_plugin.datasets.build import (
-    DIGITS,
     check_classes,
     dataset_triple,
     find_label_file,
@@ -18,6 +17,7 @@ from dnll_plugin.datasets.build import (
 )
 from dnll_plugin.datasets.label_file import labeled_indices_from_file
 from dnll_plugin.datasets.split import Split, draw_labeled, draw_unlabeled, shuffled_by_class
+from dnll_plugin.datasets.table import DATASETS
 from dnll_plugin.datasets.transforms import views
 
 
@@ -31,7 +31,8 @@ def build(
     include_lb_to_ulb: bool = True,
 ) -> tuple[Any, Any, Any]:
     """Build the labeled, unlabeled and evaluation data set; see the module's text."""
-    check_classes(name, num_classes, DIGITS)
+    classes = DATASETS[name].classes
+    check_classes(name, num_classes, classes)
     source, _ = usps.load(data_dir)
     target, test = mnist.load(data_dir)
     settings = split_settings(args, num_labels, include_lb_to_ulb=False)
@@ -44,4 +45,4 @@ def build(
     pools = shuffled_by_class(target.targets, num_classes, settings.seed)
     split = Split(labeled, draw_unlabeled(pools, settings))
     pipelines = views(name, args.img_size, args.crop_ratio)
-    return dataset_triple(alg, source, test, split, pipelines, DIGITS, unlabeled=target)
+    return dataset_triple(alg, source, test, split, pipelines, classes, unlabeled=target)

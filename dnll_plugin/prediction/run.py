@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dnll_plugin.algorithms.table import OWN_ALGORITHMS, PAIR
-from dnll_plugin.datasets.class_names import NAMES
+from dnll_plugin.datasets import DATASETS
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs.folder import BEST, RunFolder
 from dnll_plugin.settings.resolve import read_yaml
@@ -90,7 +90,9 @@ def class_names(file: Path, config: dict[str, Any]) -> tuple[str, ...]:
     """
     number = config["num_classes"]
     if not file.is_file():
-        return tuple(NAMES.get(config["dataset"], [str(label) for label in range(number)]))
+        row = DATASETS.get(config["dataset"])
+        known = row.classes[:number] if row is not None else ()
+        return tuple(known) or tuple(str(label) for label in range(number))
     names = tuple(json.loads(file.read_text(encoding="utf-8")))
     if len(names) != number:
         raise InputError(f"{file}: has {len(names)} names, the run {number} classes")

@@ -7,63 +7,42 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from dnll_plugin.datasets import DATASETS
+from dnll_plugin.datasets.table import TEXT_AND_AUDIO_SETS
 from dnll_plugin.errors import InputError
 from dnll_plugin.settings.keys import join_names
 
 Values = Mapping[str, Any]
 Problem = tuple[str, str] | None
 
-DRAWN_SETS = frozenset(
-    ("cifar10", "cifar100", "svhn", "stl10", "eurosat", "tissuemnist", "food101")
-)
-"""Image sets of the toolbox (of either version) whose labeled images are drawn class by class."""
-
-FIXED_SETS = frozenset(["semi_aves", "semi_aves_out", "semi_inat", "imagenet", "imagenet127"])
-"""Image sets of the toolbox that come split, or are split by a share."""
-
-TEXT_AND_AUDIO_SETS = frozenset(
-    (
-        *("aclImdb", "ag_news", "amazon_review", "dbpedia", "yahoo_answers", "yelp_review"),
-        *("esc50", "fsdnoisy", "gtzan", "superbks", "superbsi", "urbansound8k"),
-    )
-)
-
 TEXT_AND_AUDIO_NETS = ("bert_", "wave2vecv2_", "hubert_")
 """How the names of the toolbox's nets begin that are not for images."""
-
-COUNTED_SETS = frozenset(["imagefolder"])
-"""Sets whose folders say how many classes and labels there are, whatever the config says."""
-
-WHOLE_SETS = {"digits": 1297, "usps": 7291, "usps2mnist": 7291}
-"""Training images of the sets where all of them, which may all be labeled, share unevenly."""
-
-CLASSES_OF_OPEN_SETS = {
-    **dict.fromkeys(("digits", "mnist", "mnist_plain", "usps", "cifar10", "svhn"), 10),
-    "cifar100": 100,
-}
-"""Classes of the sets of which some can be out of distribution."""
 
 
 def suggest_name(name: str, names: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, or all when few."""
-    spelled = {known.lower(): known for known in names}
-    found = get_close_matches(name.lower(), spelled, n=1, cutoff=0.5)
-    if found:
-        return f"did you mean {spelled[found[0]]!r}?"
-    if len(spelled) < 40:
-        return f"write one of {', '.join(sorted(spelled.values()))}"
+    known = list(names)
+    nearest = find_nearest(name, known)
+    if nearest is not None:
+        return f"did you mean {nearest!r}?"
+    if len(known) < 40:
+        return f"write one of {', '.join(sorted(known))}"
     return "none has a name like it, so remove it"
 
 
-def check_dataset(values: Values) -> Problem:
-    from dnll_plugin.datasets import DATASETS
+def find_nearest(name: str, names: Iterable[str]) -> str | None:
+    """The known name that an unknown one is most like, None if it is like none."""
+    spelled = {known.lower(): known for known in names}
+    found = get_close_matches(name.lower(), spelled, n=1, cutoff=0.5)
+    return spelled[found[0]] if found else None
 
+
+def check_dataset(values: Values) -> Problem:
     name = values["dataset"]
     if name in TEXT_AND_AUDIO_SETS:
         return "dataset", f"{name!r} is text or audio; dnll train is for images"
-    known = DRAWN_SETS | FIXED_SETS | DATASETS.keys()
-    if name not in known:
-        return "dataset", f"unknown name {name!r}; {suggest_name(name, known)}"
+    if name not in DATASETS:
+        return "dataset", f"unknown name {name!r}; {suggest_name(name, DATASETS)}"
     return None
 
 
@@ -106,10 +85,11 @@ def check_epochs(values: Values) -> Problem:
 
 def check_num_labels(values: Values) -> Problem:
     labels, classes = values["num_labels"], values["num_classes"]
-    drawn = values["dataset"] not in FIXED_SETS | COUNTED_SETS
+    row = DATASETS[values["dataset"]]
+    drawn = not row.comes_split and row.read_facts is None
     if not drawn or values["lb_imb_ratio"] != 1 or labels % classes == 0:
         return None
-    if WHOLE_SETS.get(values["dataset"]) == labels:
+    if row.train_images == labels:
         return None
     below = labels // classes * classes
     choices = f"{below} or {below + classes}" if below else f"{classes} or more"
@@ -120,7 +100,7 @@ def check_imbalance(values: Values) -> Problem:
     for key in ("lb_imb_ratio", "ulb_imb_ratio"):
         if values[key] == 0:
             return key, "must not be 0; 1 is balanced, a negative ratio reverses the classes"
-    if values["dataset"] in FIXED_SETS:
+    if DATASETS[values["dataset"]].comes_split:
         return None
     unlabeled, classes = values["ulb_num_labels"], values["num_classes"]
     if values["ulb_imb_ratio"] != 1 and unlabeled is None:
@@ -138,11 +118,12 @@ def check_ood(values: Values) -> Problem:
             if values["ulb_ood"]
             else None
         )
-    if name not in CLASSES_OF_OPEN_SETS:
-        return "ood_classes", f"is for {join_names(sorted(CLASSES_OF_OPEN_SETS))}, not for {name}"
+    if not DATASETS[name].has_ood:
+        able = sorted(known for known, row in DATASETS.items() if row.has_ood)
+        return "ood_classes", f"is for {join_names(able)}, not for {name}"
     if values["label_file"] is not None:
         return "label_file", "goes without ood_classes: the labels are drawn by seed there"
-    classes = CLASSES_OF_OPEN_SETS[name]
+    classes = len(DATASETS[name].classes)
     if values["num_classes"] + ood != classes:
         choice = f"write num_classes={classes - ood}" if classes - ood > 1 else "too many"
         return (

@@ -1,16 +1,18 @@
-"""The plugin's own config keys: one row each, with type, default, range and meaning.
+"""The plugin's own config keys: one row each, with type, range and meaning.
 
-To add a key, add one row: to `RunKeys` if every algorithm under ``dnll train`` may use it, to
-`MethodKeys` (and to the algorithm's ``get_argument``) if only ours do. Its check, ``--set``, its
-line in ``config.yaml`` and its line in the README's table follow from the row.
+To add a key, add one row: to `RunKeys`, with its default, if every algorithm under ``dnll train``
+may use it; to `MethodKeys` if only ours do, with the default in the algorithm's ``get_argument``.
+Its check, ``--set``, its line in ``config.yaml`` and in the table of docs/keys.md follow.
 """
 
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import core_schema
 
 TRUE = ("yes", "true", "t", "y", "1")
 FALSE = ("no", "false", "f", "n", "0")
@@ -41,6 +43,46 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, AfterValidator(_printable)]
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """Annotates text that must be a name in a registry, as it is when a value is checked.
+
+    Attributes:
+        names: reads the registry; called late, for it may import torch, and a plugin may add to it.
+    """
+
+    names: Callable[[], Iterable[str]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: str) -> str:
+        if value not in self.names():
+            raise ValueError("no such name")
+        return value
+
+
+def negative_samplers() -> Iterable[str]:
+    from dnll_plugin.functional.negatives import NEGATIVE_SAMPLERS
+
+    return NEGATIVE_SAMPLERS
+
+
+def negative_losses() -> Iterable[str]:
+    from dnll_plugin.functional.losses import NEGATIVE_LOSSES
+
+    return NEGATIVE_LOSSES
+
+
+def negative_sources() -> Iterable[str]:
+    """The sources of every algorithm; which of them takes which is checked by itself."""
+    from semilearn.algorithms import name2alg
+
+    algorithms = [name2alg[name] for name in name2alg.keys()]  # noqa: SIM118 (no dict)
+    taken = [source for kind in algorithms for source in getattr(kind, "negative_sources", ())]
+    return dict.fromkeys(["auto", *taken])
+
+
 class Keys(BaseModel):
     """Base of a group of config keys, one field each; a number in quotes is not a number."""
 
@@ -54,7 +96,10 @@ class Keys(BaseModel):
 
 
 class RunKeys(Keys):
-    """Keys that ``dnll train`` reads, whatever the algorithm."""
+    """Keys that ``dnll train`` reads, whatever the algorithm.
+
+    Those without a default are also keys of our algorithms, whose ``get_argument`` has it.
+    """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="where to run; auto: CUDA if there is one, else MPS, else the CPU"
@@ -71,15 +116,13 @@ class RunKeys(Keys):
         None, min_length=1, description="file that lists the labeled images; null: drawn by seed"
     )
     lr_schedule: Literal["toolbox", "cosine_to_zero", "linear_to_zero"] = Field(
-        "toolbox",
         description="learning rate: the toolbox's cosine, which ends at 0.195 of lr, one that ends "
         "at 0, or a line to 0",
     )
     lr_decay_epoch: Number = Field(
-        0.0, ge=0, description="epoch from which linear_to_zero falls; lr until then"
+        ge=0, description="epoch from which linear_to_zero falls; lr until then"
     )
     input_noise: Number | None = Field(
-        None,
         ge=0,
         description="standard deviation of Gaussian noise on the net's input in training; "
         "null: what the net has of its own",
@@ -106,90 +149,77 @@ class RunKeys(Keys):
 
 
 class MethodKeys(Keys):
-    """Keys of our algorithms, with the defaults of ``dnll_dual`` and ``dnll_meanteacher``.
-
-    Another algorithm may have other defaults, by its ``get_argument``.
-    """
+    """Keys of our algorithms; the default is in the ``get_argument`` of each that has the key."""
 
     roles: Literal["mutual", "alternate"] = Field(
-        "mutual", description="both submodels learn at each iteration, or they take turns"
+        description="both submodels learn at each iteration, or they take turns"
     )
     num_negatives: Whole | None = Field(
-        None,
         ge=1,
         description="classes drawn for an image, below num_classes; null: 2 (1 of 2); not with "
         "below_average",
     )
-    negative_sampling: Literal[
-        "uniform", "without_replacement", "least_likely", "below_average"
-    ] = Field(
-        "uniform",
+    negative_sampling: Annotated[Text, OneOf(negative_samplers)] = Field(
         description="how they are drawn from the classes that are not predicted; or below_average: "
         "every class, predicted or not, that is less likely for the image than for the batch on "
         "average",
     )
-    negative_loss: Literal["each", "together"] = Field(
-        "each",
+    negative_loss: Annotated[Text, OneOf(negative_losses)] = Field(
         description="the mean of -log(1 - p) over them, or -log of what they leave together",
     )
-    negative_source: Literal["auto", "other", "student", "teacher", "self", "peer"] = Field(
-        "auto",
+    negative_source: Annotated[Text, OneOf(negative_sources)] = Field(
         description="whose prediction they are chosen by; auto: the algorithm's published one",
     )
     negative_weight: Number = Field(
-        75.0, ge=0, description="weight of the negative labels; 0: none at any time"
+        ge=0, description="weight of the negative labels; 0: none at any time"
     )
-    negative_rampup: Number = Field(100.0, ge=0, description="epochs over which it ramps up")
+    negative_rampup: Number = Field(ge=0, description="epochs over which it ramps up")
     negative_late_epoch: Number | None = Field(
-        15.0,
         ge=0,
         description="last epoch of the ramp, after which the late weight holds; null: never",
     )
-    negative_late_weight: Number = Field(2.0, ge=0, description="weight from then on")
+    negative_late_weight: Number = Field(ge=0, description="weight from then on")
     consistency_weight: Number = Field(
-        10.0, ge=0, description="weight of the consistency between two views"
+        ge=0, description="weight of the consistency between two views"
     )
-    consistency_rampup: Number = Field(5.0, ge=0, description="epochs over which it ramps up")
-    consistency_type: Literal["mse", "kl"] = Field(
-        "mse", description="distance between two predictions"
-    )
+    consistency_rampup: Number = Field(ge=0, description="epochs over which it ramps up")
+    consistency_type: Literal["mse", "kl"] = Field(description="distance between two predictions")
     stabilization_weight: Number = Field(
-        100.0, ge=0, description="weight of the pull towards the stable submodel"
+        ge=0, description="weight of the pull towards the stable submodel"
     )
-    stabilization_rampup: Number = Field(5.0, ge=0, description="epochs over which it ramps up")
+    stabilization_rampup: Number = Field(ge=0, description="epochs over which it ramps up")
     logit_distance_weight: Number = Field(
-        0.01, ge=0, description="weight of the distance between the two heads of a net that has two"
+        ge=0, description="weight of the distance between the two heads of a net that has two"
     )
     stable_threshold: Number = Field(
-        0.8, ge=0, le=1, description="confidence above which a prediction counts as stable"
+        ge=0, le=1, description="confidence above which a prediction counts as stable"
     )
     ulb_views: Literal["weak_weak", "weak_strong"] = Field(
-        "weak_weak", description="the two views of an unlabeled image"
+        description="the two views of an unlabeled image"
     )
     clustering_weight: Number = Field(
-        10.0, ge=0, description="weight of the local clustering of lc_meanteacher"
+        ge=0, description="weight of the local clustering of lc_meanteacher"
     )
     clustering_threshold: Number = Field(
-        50.0, gt=0, description="distance of two features up to which they are drawn together"
+        gt=0, description="distance of two features up to which they are drawn together"
     )
     clustering_threshold_type: Literal["absolute", "relative"] = Field(
-        "absolute",
         description="the threshold as it is, which fits one net, or times the mean distance",
     )
-    clustering_start: Number = Field(0.0, ge=0, description="epoch from which there is clustering")
+    clustering_start: Number = Field(ge=0, description="epoch from which there is clustering")
     clustering_rampup: Number = Field(
-        100.0, ge=0, description="epochs over which it ramps up from then on"
+        ge=0, description="epochs over which it ramps up from then on"
     )
     uncertain_weight: Number = Field(
-        1.0, ge=0, description="weight of the uncertain images' loss of shrinkmatch"
+        ge=0, description="weight of the uncertain images' loss of shrinkmatch"
     )
-    lb_views: Whole = Field(1, ge=1, le=2, description="weak views of a labeled image")
+    ema_p: Number = Field(
+        ge=0, le=1, description="momentum of the running share of certain images of shrinkmatch"
+    )
+    lb_views: Whole = Field(ge=1, le=2, description="weak views of a labeled image")
     net_right: Text | None = Field(
-        None, min_length=1, description="net of the right submodel; null: the same as net"
+        min_length=1, description="net of the right submodel; null: the same as net"
     )
-
-
-GROUPS: dict[str, type[Keys]] = {"run": RunKeys, "method": MethodKeys}
 
 
 def takes_none(field: FieldInfo) -> bool:
@@ -201,16 +231,26 @@ def join_names(choices: Sequence[str]) -> str:
     return " or ".join(part for part in (", ".join(choices[:-1]), choices[-1]) if part)
 
 
+def choices_of(field: FieldInfo) -> list[str]:
+    """The names that a key takes; empty where it takes anything else."""
+    kind = _without_none(field.annotation)
+    if get_origin(kind) is Literal:
+        return list(get_args(kind))
+    registry = next((part for part in field.metadata if isinstance(part, OneOf)), None)
+    return [] if registry is None else list(registry.names())
+
+
 def range_in_words(field: FieldInfo) -> str:
     """What a key takes, as the second half of "must be …"."""
     kind = _without_none(field.annotation)
-    if get_origin(kind) is Literal:
-        return join_names(get_args(kind))
+    choices = choices_of(field)
+    if choices:
+        return join_names(choices)
     if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     name = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
     bounds = {
-        name: _plain(getattr(bound, name))
+        name: format_value(getattr(bound, name))
         for bound in field.metadata
         for name in ("ge", "gt", "le", "lt", "min_length")
         if hasattr(bound, name)
@@ -226,23 +266,10 @@ def _bounds_in_words(bounds: dict[str, str]) -> str:
     return "that is not empty" if "min_length" in bounds else " and ".join(parts)
 
 
-def markdown_table(group: str) -> str:
-    """Renders a group of keys for the README.
-
-    Args:
-        group: ``run`` (for every algorithm) or ``method`` (for ours).
-
-    Returns:
-        A Markdown table with the columns key, default, range and meaning.
-    """
-    rows = ["| key | default | range | meaning |", "| --- | --- | --- | --- |"]
-    for name, field in GROUPS[group].model_fields.items():
-        default = "null" if field.default is None else _plain(field.default)
-        rows.append(f"| `{name}` | {default} | {range_in_words(field)} | {field.description} |")
-    return "\n".join(rows)
-
-
-def _plain(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """A default or a bound as one writes it in a config."""
+    if value is None:
+        return "null"
     return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
 
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from dnll_plugin.datasets import DATASETS
 from dnll_plugin.errors import InputError
-from dnll_plugin.settings.checks import CHECKS, COUNTED_SETS, suggest_name
+from dnll_plugin.settings.checks import CHECKS, find_nearest, suggest_name
 from dnll_plugin.settings.config_file import (
     one_line,
     read_config,
@@ -17,7 +18,7 @@ from dnll_plugin.settings.config_file import (
     shorten,
     write_config,
 )
-from dnll_plugin.settings.keys import MethodKeys, range_in_words
+from dnll_plugin.settings.keys import MethodKeys, choices_of, range_in_words
 from dnll_plugin.settings.toolbox_keys import (
     IGNORED,
     RUN_FIELDS,
@@ -138,13 +139,12 @@ def read_data_facts(given: Mapping[str, Given]) -> dict[str, Given]:
         InputError: the folders are wrong, or the command line contradicts them.
     """
     name = given["dataset"].value if "dataset" in given else None
-    if not isinstance(name, str) or name not in COUNTED_SETS:
+    read_facts = DATASETS[name].read_facts if isinstance(name, str) and name in DATASETS else None
+    if read_facts is None:
         return {}
-    from dnll_plugin.datasets.folders import folder_facts
-
     default = ToolboxKeys.model_fields["data_dir"].default
     data_dir = given["data_dir"].value if "data_dir" in given else default
-    classes, labels = folder_facts(str(data_dir))
+    classes, labels = read_facts(str(data_dir))
     place = f"the folders in {data_dir}"
     facts = {"num_classes": Given(len(classes), DATA, place)}
     if labels is not None:
@@ -236,8 +236,12 @@ def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
         key = str(error.errors()[0]["loc"][0])
         value, _, place = read[key]
         wanted = range_in_words(model.model_fields[key])
-        is_number = isinstance(value, (int, float))
-        hint = "; put it in quotes" if wanted.startswith("text") and is_number else ""
+        hint = ""
+        if wanted.startswith("text") and isinstance(value, (int, float)):
+            hint = "; put it in quotes"
+        elif isinstance(value, str):
+            nearest = find_nearest(value, choices_of(model.model_fields[key]))
+            hint = "" if nearest is None else f"; did you mean {nearest!r}?"
         raise _error(key, f"must be {wanted}, got {shorten(value)}{hint}", place) from None
     for check in CHECKS:
         problem = check(values)

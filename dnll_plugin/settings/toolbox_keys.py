@@ -4,7 +4,7 @@ The toolbox declares its keys twice, as options of its command line and in each 
 ``get_argument``; neither says which values make sense. The ranges are here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from functools import cache
 from typing import Any, Literal
@@ -110,28 +110,42 @@ class ToolboxKeys(Keys):
     seed: Whole = Field(1, ge=0, le=2**32 - 1, description="seed of splits, weights and batches")
 
 
-@cache
 def algorithm_arguments() -> dict[str, dict[str, Argument]]:
-    """The arguments of each algorithm of the installed toolbox, by name without dashes.
+    """The arguments of each algorithm that the toolbox knows now, by name without dashes.
 
     Imports the toolbox, which takes seconds.
     """
     from semilearn.algorithms import name2alg
+
+    return {name: _arguments_of(name2alg[name]) for name in name2alg.keys()}  # noqa: SIM118 (no dict)
+
+
+@cache
+def _arguments_of(algorithm: Any) -> dict[str, Argument]:
     from semilearn.algorithms.utils import SSL_Argument, str2bool
 
-    found = {}
-    for name in name2alg.keys():  # noqa: SIM118 (a registry of the toolbox, not a dict)
-        algorithm = name2alg[name]
-        arguments = [
-            *algorithm.get_argument(),
-            *(
-                SSL_Argument(key, str2bool, default)
-                for key, default in UNDECLARED.items()
-                if _reads(algorithm, key)
-            ),
-        ]
-        found[name] = {argument.name.lstrip("-"): argument for argument in arguments}
-    return found
+    undeclared = [
+        SSL_Argument(key, str2bool, default)
+        for key, default in UNDECLARED.items()
+        if _reads(algorithm, key)
+    ]
+    return _by_name([*algorithm.get_argument(), *undeclared])
+
+
+def own_arguments(algorithm: type) -> dict[str, Argument]:
+    """The arguments that an algorithm has beside those of the toolbox's that it extends."""
+    inherited = {
+        name
+        for base in algorithm.__mro__
+        if base.__module__.startswith("semilearn.") and hasattr(base, "get_argument")
+        for name in _by_name(base.get_argument())
+    }
+    found = _by_name(algorithm.get_argument())  # type: ignore[attr-defined]
+    return {name: argument for name, argument in found.items() if name not in inherited}
+
+
+def _by_name(arguments: Iterable[Argument]) -> dict[str, Argument]:
+    return {argument.name.lstrip("-"): argument for argument in arguments}
 
 
 def find_base(algorithm: str) -> str:
@@ -153,22 +167,31 @@ def imbalanced_keys() -> frozenset[str]:
     )
 
 
-@cache
 def collect_keys(algorithm: str) -> type[Keys]:
     """The keys that a run of an algorithm reads, as a pydantic model.
 
     Args:
         algorithm: a name that `algorithm_arguments` holds.
     """
+    from semilearn.algorithms import name2alg
+
+    return _keys_of(algorithm, name2alg[algorithm])
+
+
+@cache
+def _keys_of(name: str, algorithm: Any) -> type[Keys]:
+    from dnll_plugin.algorithms.base import get_run_arguments
+
+    rows = {**RunKeys.model_fields, **MethodKeys.model_fields}
     fields: dict[str, Any] = {}
-    for name, argument in algorithm_arguments()[algorithm].items():
-        if name in MethodKeys.model_fields:
-            field = copy(MethodKeys.model_fields[name])
+    for key, argument in {**_by_name(get_run_arguments()), **_arguments_of(algorithm)}.items():
+        if key in rows:
+            field = copy(rows[key])
             field.default = argument.default
-            fields[name] = (field.annotation, field)
-        elif name not in RunKeys.model_fields:
-            fields[name] = _field_of(argument)
-    return create_model(algorithm, __base__=_EveryRun, **fields)
+            fields[key] = (field.annotation, field)
+        else:
+            fields[key] = _field_of(argument)
+    return create_model(name, __base__=_EveryRun, **fields)
 
 
 def known_keys() -> frozenset[str]:

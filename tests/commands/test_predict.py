@@ -141,11 +141,13 @@ def test_classes_have_the_names_of_the_run_or_the_data_set(make_run, dataset, cl
 
 
 def test_the_names_of_the_toolboxs_sets_are_as_many_as_their_classes():
-    from dnll_plugin.datasets.class_names import NAMES
+    from dnll_plugin.datasets import DATASETS
 
-    counts = {name: len(set(names)) for name, names in NAMES.items()}
-    assert counts == {"cifar10": 10, "cifar100": 100, "stl10": 10}
-    assert list(NAMES["cifar100"]) == sorted(NAMES["cifar100"])
+    counts = {name: len(set(row.classes)) for name, row in DATASETS.items() if row.classes}
+    assert all(len(DATASETS[name].classes) == count for name, count in counts.items())
+    assert counts.pop("cifar100") == 100
+    assert set(counts.values()) == {10}
+    assert list(DATASETS["cifar100"].classes) == sorted(DATASETS["cifar100"].classes)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
+from dnll_plugin.datasets import DATASETS, DataSet
 from dnll_plugin.datasets.label_file import (
-    ORIGINALS,
     labeled_indices_from_file,
     labeled_indices_from_paths,
 )
@@ -18,7 +18,8 @@ def read(tmp_path, monkeypatch):
     """Read a label file for a data set of one file, which ``content`` makes an original or not."""
 
     def read(text, num_labels=2, dataset="ours", content=b"original"):
-        monkeypatch.setitem(ORIGINALS, "ours", {"raw": hashlib.md5(b"original").hexdigest()})
+        row = DataSet(originals={"raw": hashlib.md5(b"original").hexdigest()})
+        monkeypatch.setitem(DATASETS, "ours", row)
         (tmp_path / "raw").write_bytes(content)
         (tmp_path / "labels.txt").write_text(text)
         return labeled_indices_from_file(
@@ -75,7 +76,7 @@ def test_known_originals_are_torchvisions():
     from torchvision.datasets import CIFAR10, CIFAR100, SVHN, USPS
 
     def last_parts(dataset):
-        return {path.rsplit("/", 1)[1]: md5 for path, md5 in ORIGINALS[dataset].items()}
+        return {path.rsplit("/", 1)[1]: md5 for path, md5 in DATASETS[dataset].originals.items()}
 
     assert last_parts("cifar10") == dict(CIFAR10.train_list)
     assert last_parts("cifar100") == dict(CIFAR100.train_list)

@@ -43,7 +43,7 @@ def test_too_few_strangers():
 
 def test_strangers_of_digits(make_args):
     args = make_args(img_size=8, ood_classes=3, ulb_ood=0.25)
-    labeled, unlabeled, test = DATASETS["digits"](args, "fixmatch", "digits", 14, 7, "", True)
+    labeled, unlabeled, test = DATASETS["digits"].build(args, "fixmatch", "digits", 14, 7, "", True)
     assert labeled.num_classes == unlabeled.num_classes == test.num_classes == 7
     assert labeled.classes == list("0123456")
     assert set(labeled.targets) == set(test.targets) == set(range(7))
@@ -55,7 +55,7 @@ def test_strangers_of_digits(make_args):
 
 def test_fullysupervised_gets_no_stranger(make_args):
     args = make_args(img_size=8, ood_classes=3, ulb_ood=0.25)
-    labeled, _, _ = DATASETS["digits"](args, "fullysupervised", "digits", 14, 7, "", True)
+    labeled, _, _ = DATASETS["digits"].build(args, "fullysupervised", "digits", 14, 7, "", True)
     assert set(labeled.targets) == set(range(7))
     assert len(labeled.targets) > 800
 

@@ -4,7 +4,6 @@ import ast
 import importlib.util
 import pickle
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -166,7 +165,8 @@ def test_values_are_read_as_their_writer_meant_them(resolve, key, written, value
         ("lb_views=3", "lb_views: must be a whole number from 1 to 2, got 3"),
         ("roles=both", "roles: must be mutual or alternate, got 'both'"),
         ("negative_sampling=x", "negative_sampling: must be uniform, without_replacement, least_"),
-        ("negative_source=x", "negative_source: must be auto, other, student, teacher, self or"),
+        ("negative_source=x", "negative_source: must be auto, other, self, student, teacher or p"),
+        ("negative_sampling=least-likely", "negative_sampling: must be uniform, without_repl"),
         ("negative_source=student", "negative_source: dnll_dual takes auto, other or self, got"),
         ("consistency_type=l1", "consistency_type: must be mse or kl, got 'l1'"),
         ("ulb_views=strong", "ulb_views: must be weak_weak or weak_strong, got 'strong'"),
@@ -351,37 +351,66 @@ def test_more_labels_than_images_is_an_error_that_names_the_line(resolve, folder
 # ---- tables ----
 
 
-def test_every_row_has_a_default_in_its_range_and_a_meaning():
+def test_every_row_has_a_range_and_a_meaning():
     for group in (keys.RunKeys, keys.MethodKeys, keys_toolbox.ToolboxKeys):
-        defaults = {name: field.default for name, field in group.model_fields.items()}
-        assert dict(group(**defaults)) == defaults
         for field in group.model_fields.values():
             assert field.description
             assert keys.range_in_words(field)
 
 
-def test_markdown_table_has_a_row_a_key():
-    table = keys.markdown_table("method").splitlines()
-    assert table[0] == "| key | default | range | meaning |"
-    assert len(table) == 2 + len(keys.MethodKeys.model_fields)
-    assert any(
-        row.startswith("| `stable_threshold` | 0.8 | a number from 0 to 1 |") for row in table
+def test_every_algorithm_has_defaults_in_the_ranges():
+    for algorithm in keys_toolbox.algorithm_arguments():
+        model = keys_toolbox.collect_keys(algorithm)
+        defaults = {name: field.default for name, field in model.model_fields.items()}
+        assert dict(model(**defaults)) == defaults
+
+
+def own_algorithms():
+    from semilearn.algorithms import name2alg
+
+    every = {name: name2alg[name] for name in name2alg.keys()}  # noqa: SIM118 (no dict)
+    return {n: kind for n, kind in every.items() if kind.__module__.startswith("dnll_plugin.")}
+
+
+def test_every_own_key_of_our_algorithms_has_a_row():
+    algorithms = own_algorithms()
+    assert {"dnll_dual", "dnll_meanteacher", "lc_meanteacher", "shrinkmatch"} <= set(algorithms)
+    for name, kind in algorithms.items():
+        own = keys_toolbox.own_arguments(kind).keys()
+        rows = keys.MethodKeys.model_fields.keys() | keys.RunKeys.model_fields.keys()
+        assert own <= rows, name
+
+
+def test_every_row_is_a_key_of_one_of_our_algorithms():
+    declared = set().union(
+        *(keys_toolbox.own_arguments(kind) for kind in own_algorithms().values())
     )
-    assert "| `strict_images` | false | true or false |" in keys.markdown_table("run")
-
-
-@pytest.mark.parametrize("algorithm", ["dnll_dual", "dnll_meanteacher"])
-def test_our_algorithms_declare_the_keys_of_the_table_with_its_defaults(algorithm):
-    rows = {**keys.MethodKeys.model_fields, **keys.RunKeys.model_fields}
-    for name, argument in keys_toolbox.algorithm_arguments()[algorithm].items():
-        assert argument.default == rows[name].default, name
-
-
-def test_every_key_of_the_method_is_declared_by_an_algorithm():
-    arguments = keys_toolbox.algorithm_arguments()
-    ours = ("dnll_dual", "dnll_meanteacher", "lc_meanteacher", "shrinkmatch")
-    declared = {key for algorithm in ours for key in arguments[algorithm]}
     assert keys.MethodKeys.model_fields.keys() <= declared
+
+
+def test_a_default_stands_in_one_place():
+    """Either in the table, or in `get_argument`."""
+    for kind in own_algorithms().values():
+        for name in keys_toolbox.own_arguments(kind):
+            row = {**keys.RunKeys.model_fields, **keys.MethodKeys.model_fields}[name]
+            assert row.is_required(), name
+
+
+def test_ema_p_of_shrinkmatch_has_a_range(error):
+    config = {**FIXMATCH, "algorithm": "shrinkmatch"}
+    assert error(config, "ema_p=5").startswith("ema_p: must be a number from 0 to 1, got 5")
+
+
+def test_a_sampler_added_later_is_a_choice_and_a_wrong_name_gets_the_nearest(
+    resolve, error, monkeypatch
+):
+    from dnll_plugin.functional.negatives import NEGATIVE_SAMPLERS
+
+    message = error(DUAL, "negative_sampling=least-likely")
+    assert message.endswith("got 'least-likely'; did you mean 'least_likely'? (--set)")
+    assert "below_average" in error(DUAL, "negative_sampling=mine")
+    monkeypatch.setitem(NEGATIVE_SAMPLERS, "mine", NEGATIVE_SAMPLERS["uniform"])
+    assert resolve(DUAL, "negative_sampling=mine").negative_sampling == "mine"
 
 
 def test_negative_sources_are_those_of_the_algorithms():
@@ -391,7 +420,7 @@ def test_negative_sources_are_those_of_the_algorithms():
         "dnll_comatch": {"auto", "self"},
         "dnll_simmatch": {"auto", "self"},
     }
-    every = get_args(keys.MethodKeys.model_fields["negative_source"].annotation)
+    every = keys.choices_of(keys.MethodKeys.model_fields["negative_source"])
     arguments = keys_toolbox.algorithm_arguments()
     learning = [name for name in arguments if "negative_source" in arguments[name]]
     assert expected.keys() <= set(learning)

@@ -37,18 +37,19 @@ def add_data_sets() -> None:
             data_dir: str = "./data",
             include_lb_to_ulb: bool = True,
         ) -> Any:
-            if dataset not in DATASETS and getattr(args, "ood_classes", 0) > 0:
+            build = DATASETS[dataset].build if dataset in DATASETS else None
+            if build is None and getattr(args, "ood_classes", 0) > 0:
                 from dnll_plugin.datasets.open_set import add_ood_images
 
                 whole = original(
                     args, "fullysupervised", dataset, num_labels, num_classes, data_dir
                 )
                 return add_ood_images(whole, args, algorithm, num_classes, include_lb_to_ulb)
-            if dataset not in DATASETS:
+            if build is None:
                 return original(
                     args, algorithm, dataset, num_labels, num_classes, data_dir, include_lb_to_ulb
                 )
-            labeled, unlabeled, test = DATASETS[dataset](
+            labeled, unlabeled, test = build(
                 args, algorithm, dataset, num_labels, num_classes, data_dir, include_lb_to_ulb
             )
             return {"train_lb": labeled, "train_ulb": unlabeled, "eval": test, "test": None}
