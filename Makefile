@@ -11,7 +11,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
 	if $$python -c '$(FITS)' >/dev/null 2>&1; then echo $$python; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs-tables
+.PHONY: help demo test test-slow lint docs docs-tables
 
 help: ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -32,6 +32,9 @@ lint: $(READY) ## check style, formatting and types
 
 docs-tables: $(READY) ## write the tables of keys in docs/keys.md from the code
 	$(BIN)/python -m dnll_plugin.settings.tables
+
+docs: $(READY) ## build the documentation in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # The last step writes the mark, so that an installation cut short is taken up again.
 $(READY): requirements.txt pyproject.toml

@@ -6,6 +6,6 @@ and more data sets with the toolbox (``semilearn``), at once or as soon as the t
 
 from dnll_plugin.toolbox.registration import register_with_toolbox
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 register_with_toolbox()

@@ -134,7 +134,8 @@ def below_average_negatives(
 
     Args:
         logits: Class logits (N, K) of the generating submodel.
-        generator, shard: Change nothing, for nothing is random.
+        generator: Changes nothing, for nothing is random.
+        shard: Changes nothing either.
         average: (K,), the mean probabilities of the whole batch where it is shared among ranks;
             None for those of these rows.
 

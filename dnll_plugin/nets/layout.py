@@ -13,7 +13,7 @@ def use_channels_last(model: nn.Module) -> None:
     """Lets a net, or both nets of a pair, compute with the channels of a pixel side by side.
 
     Convolutions of small images are faster so, on CPUs and in half precision on GPUs. Names and
-    shapes of weights stay; sums are taken in another order, and dropout draws other elements.
+    shapes of weights stay; results differ by rounding, and dropout draws other elements.
     """
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for net in (model.left, model.right) if isinstance(model, SubmodelPair) else (model,):

@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 def rule_out(probabilities: "Tensor", threshold: float) -> "Tensor":
-    """Which classes an image surely does not belong to, where it is unsure which one it does.
+    """Rules out classes of each image whose most probable class is not certain enough.
 
     Of an image whose highest probability is below the threshold: the largest set of classes that
     together have a probability of at most ``1 - threshold``, the least probable ones first. So the

@@ -104,7 +104,10 @@ def resolve(
     Args:
         config_file: a YAML file with the toolbox's keys and ours; None: every default.
         overrides: ``key=value`` each, the value written as in the file; later ones win.
-        data_dir, save_dir, save_name, seed: given as options of their own; None: not given.
+        data_dir: given as an option of its own; None: not given.
+        save_dir: the same.
+        save_name: the same.
+        seed: the same.
 
     Raises:
         InputError: anything about them is wrong; the message is one line.
