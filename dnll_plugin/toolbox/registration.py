@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from dnll_plugin.toolbox.patches import table as changes
+from dnll_plugin.toolbox.plugins import load_installed_plugins
 
 ALGORITHM_MODULES = tuple(
     f"dnll_plugin.algorithms.{name}"
@@ -45,9 +46,10 @@ def register() -> None:
 
 
 def register_with_toolbox() -> None:
-    """Registers now if the toolbox is imported, else as soon as it is."""
+    """Registers now if the toolbox is imported, else as soon as it is; installed plugins last."""
     if "semilearn" in sys.modules:
         register()
+        load_installed_plugins()
     elif not any(isinstance(finder, _ToolboxFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _ToolboxFinder())
 
@@ -86,6 +88,7 @@ class _RegisteringLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         register()
         self.loader.exec_module(module)
+        load_installed_plugins()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
