@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from dnll_plugin.commands.options import add_set_option
+from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.errors import InputError
 
 ROUNDS = 20
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, metavar="N", help=f"rounds to time, {ROUNDS}"
     )
+    add_plugin_option(parser)
     add_set_option(parser)
 
 
@@ -47,8 +48,9 @@ def run(options: argparse.Namespace) -> int:
     if options.c is None:
         cases = standard_cases()
     else:
-        place = [f"data_dir={json.dumps(options.data_dir)}"] if options.data_dir else []
-        cases = list_cases(Path(options.c), [*place, *options.set])
+        given = {"data_dir": options.data_dir, "plugin": options.plugin}
+        own = [f"{key}={json.dumps(value)}" for key, value in given.items() if value]
+        cases = list_cases(Path(options.c), [*own, *options.set])
     rows = [
         measure_case(case, options.rounds, WARMUP)
         for case in track(cases, "measuring", console=Console(stderr=True), transient=True)
@@ -72,6 +74,8 @@ def check(options: argparse.Namespace) -> None:
         raise InputError(f"--rounds: must be at least 2, got {options.rounds}")
     if options.c is None and (options.set or options.data_dir):
         raise InputError("--set and --data_dir belong to a config: give one by --c FILE")
+    if options.c is None and options.plugin:
+        raise InputError("--plugin belongs to a config: give one by --c FILE")
     for name in ("json", "picture"):
         file = getattr(options, name)
         if file and not Path(file).absolute().parent.is_dir():

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dnll_plugin.algorithms.table import is_own
-from dnll_plugin.commands.options import add_set_option
+from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.comparison import report
 from dnll_plugin.comparison.planning import Plan, Request, plan_in_child
 from dnll_plugin.comparison.progress import Display
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the report and the runs; by default saved_models/compare_<config>",
     )
+    add_plugin_option(parser)
     add_set_option(parser, "settings that beat the file's, for every algorithm that has the key")
 
 
@@ -69,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
                 tuple(options.set),
                 options.data_dir,
                 out / "runs",
+                options.plugin,
             )
         )
         unfinished = [run for run in plan.runs if not run.folder.is_finished()]

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dnll_plugin.commands.options import add_plugin_option
 from dnll_plugin.datasets.folders import image_paths
 from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.rows import FORMATS, SEPARATOR
 from dnll_plugin.prediction.run import TrainedRun, read_run
 from dnll_plugin.settings.keys import join_names
+from dnll_plugin.toolbox.plugins import import_plugins
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch_size", type=int, default=256, metavar="N", help="images a batch")
     parser.add_argument("--overwrite", action="store_true", help="replace existing output")
+    add_plugin_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,7 +56,10 @@ def run(options: argparse.Namespace) -> int:
     montage = None
     if options.montage is not None:
         montage = output("--montage", options.montage, (".png",), options.overwrite)
+    if options.plugin is not None:
+        import_plugins(options.plugin)
     trained = read_run(Path(options.run))
+    check_plugin(options.plugin, trained)
     check_names(out, trained.classes)
     submodel = choose_submodel(options.submodel, trained)
     root = Path(options.images)
@@ -86,6 +92,19 @@ def check_numbers(threshold: float, batch_size: int) -> None:
         raise InputError(f"--threshold: must be above 0 and at most 1, got {threshold}")
     if batch_size < 1:
         raise InputError(f"--batch_size: must be at least 1, got {batch_size}")
+
+
+def check_plugin(asked: str | None, run: TrainedRun) -> None:
+    """Checks that the user names the code that a run needs; that its folder does is not enough.
+
+    Raises:
+        InputError: The run needs code and none is named.
+    """
+    if asked is None and run.plugin is not None:
+        raise InputError(
+            f"{run.config_file}: plugin: the run needs code, {run.plugin}, which is only imported "
+            f"when you say so: give --plugin {run.plugin}"
+        )
 
 
 def check_names(out: Path, classes: Sequence[str]) -> None:

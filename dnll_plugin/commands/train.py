@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dnll_plugin.commands.options import add_set_option
+from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.runs import signals
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.log import run_logger
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save_name", metavar="N", help="name of the run folder")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    add_plugin_option(parser)
     add_set_option(parser)
 
 
@@ -63,6 +64,7 @@ def resolve_options(options: argparse.Namespace) -> settings_module.Settings:
         save_dir=options.save_dir,
         save_name=options.save_name,
         seed=options.seed,
+        plugin=options.plugin,
     )
 
 

@@ -48,6 +48,7 @@ class Request:
         overrides: ``key=value`` each, for every algorithm that has the key.
         data_dir: folder of the data sets; None: the config's.
         runs: folder of the run folders.
+        plugin: modules that every run imports; None: the config's.
     """
 
     config: Path
@@ -56,6 +57,7 @@ class Request:
     overrides: tuple[str, ...]
     data_dir: str | None
     runs: Path
+    plugin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,12 @@ def plan(request: Request) -> Plan:
     Raises:
         InputError: the settings are wrong, or a run folder holds a run with other ones.
     """
-    check_names(request)
+    check_overrides(request)
     written = settings_module.read_yaml(request.config)
     as_written = settings_module.resolve(
-        request.config, request.overrides, data_dir=request.data_dir
+        request.config, request.overrides, data_dir=request.data_dir, plugin=request.plugin
     )
+    check_algorithms(request)
     runs, shared, own = [], {}, {}
     for algorithm in request.algorithms:
         in_file = written if algorithm == as_written.algorithm else {}
@@ -133,8 +136,8 @@ def plan(request: Request) -> Plan:
     return Plan(tuple(runs), {key: first[key] for key in first if key in common}, own)
 
 
-def check_names(request: Request) -> None:
-    """Checks the names of the algorithms, and that nothing sets a run's own keys.
+def check_algorithms(request: Request) -> None:
+    """Checks the names of the algorithms, once the plugins that may define them are imported.
 
     Raises:
         InputError: one of them is wrong.
@@ -144,6 +147,14 @@ def check_names(request: Request) -> None:
         if algorithm not in names:
             hint = suggest_name(algorithm, names)
             raise InputError(f"--algorithms: unknown name {algorithm!r}; {hint}")
+
+
+def check_overrides(request: Request) -> None:
+    """Checks that nothing sets a run's own keys.
+
+    Raises:
+        InputError: something does.
+    """
     for override in request.overrides:
         key = override.partition("=")[0].strip()
         if key in OF_A_RUN:
@@ -197,8 +208,14 @@ def plan_run(
         save_dir=request.runs,
         save_name=folder.path.name,
         seed=seed,
+        plugin=request.plugin,
     )
-    place = {"data_dir": request.data_dir, "save_dir": request.runs, "save_name": folder.path.name}
+    place = {
+        "data_dir": request.data_dir,
+        "plugin": request.plugin,
+        "save_dir": request.runs,
+        "save_name": folder.path.name,
+    }
     options = [f"--{key}={value}" for key, value in place.items() if value is not None]
     arguments = ["train", f"--c={request.config}", *options, f"--seed={seed}", "--resume"]
     run = Run(

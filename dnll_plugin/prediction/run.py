@@ -20,6 +20,7 @@ class TrainedRun:
     """A run that has a checkpoint.
 
     Attributes:
+        plugin: modules that it was trained with.
         classes: names, in the order of the labels.
         submodels: what can predict; the first is the default.
     """
@@ -35,6 +36,7 @@ class TrainedRun:
     crop_ratio: float
     num_workers: int
     strict_images: bool
+    plugin: str | None
     classes: tuple[str, ...]
     submodels: tuple[str, ...]
 
@@ -69,6 +71,7 @@ def read_run(path: Path) -> TrainedRun:
         net_right=config.get("net_right"),
         num_workers=config.get("num_workers", 0),
         strict_images=config.get("strict_images", False),
+        plugin=config.get("plugin"),
         classes=class_names(folder.classes, config),
         submodels=find_submodels(config),
     )

@@ -101,6 +101,12 @@ class RunKeys(Keys):
     Those without a default are also keys of our algorithms, whose ``get_argument`` has it.
     """
 
+    plugin: Text | None = Field(
+        None,
+        min_length=1,
+        description="modules with algorithms, nets, data sets or samplers of your own, imported "
+        "first; names separated by commas",
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="where to run; auto: CUDA if there is one, else MPS, else the CPU"
     )

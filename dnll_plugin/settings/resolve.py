@@ -28,6 +28,7 @@ from dnll_plugin.settings.toolbox_keys import (
     collect_keys,
     known_keys,
 )
+from dnll_plugin.toolbox.plugins import import_plugins
 
 DEFAULT, FILE, COMMAND_LINE, DATA = "default", "file", "command line", "data"
 
@@ -98,6 +99,7 @@ def resolve(
     save_dir: str | Path | None = None,
     save_name: str | None = None,
     seed: int | None = None,
+    plugin: str | None = None,
 ) -> Settings:
     """Reads a config file, lays the command line over it and checks the result.
 
@@ -108,13 +110,16 @@ def resolve(
         save_dir: the same.
         save_name: the same.
         seed: the same.
+        plugin: the same.
 
     Raises:
         InputError: anything about them is wrong; the message is one line.
     """
     options = {"data_dir": data_dir, "save_dir": save_dir, "save_name": save_name, "seed": seed}
+    options["plugin"] = plugin
     in_file = {} if config_file is None else _in_file(config_file)
     given = {**in_file, **_in_overrides(overrides), **_in_options(options)}
+    import_given_plugins(given)
     given |= read_data_facts(given)
     algorithm = _algorithm(given)
     tuned = _tuned_for_another(algorithm, in_file, given)
@@ -129,6 +134,22 @@ def resolve(
     origins = {key: read[key].origin if key in read else DEFAULT for key in values}
     places = {key: read[key].place for key in read}
     return Settings(values, origins, _notes(algorithm, unread, tuned), places)
+
+
+def import_given_plugins(given: Mapping[str, Given]) -> None:
+    """Imports the modules of the key ``plugin``, which may define what other keys name.
+
+    Raises:
+        InputError: one of them cannot be imported.
+    """
+    if "plugin" not in given:
+        return
+    value, _, place = given["plugin"]
+    if isinstance(value, str) and value not in ("", "None"):  # anything else is refused later
+        try:
+            import_plugins(value)
+        except InputError as error:
+            raise InputError(one_line(f"{error} ({place})")) from error
 
 
 def read_data_facts(given: Mapping[str, Given]) -> dict[str, Given]:

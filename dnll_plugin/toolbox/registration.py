@@ -15,6 +15,7 @@ from typing import Any
 
 from dnll_plugin.algorithms.table import OWN_ALGORITHMS
 from dnll_plugin.toolbox.patches import table as changes
+from dnll_plugin.toolbox.plugins import load_installed_plugins
 
 _registered = False
 
@@ -41,9 +42,10 @@ def register() -> None:
 
 
 def register_with_toolbox() -> None:
-    """Registers now if the toolbox is imported, else as soon as it is."""
+    """Registers now if the toolbox is imported, else as soon as it is; installed plugins last."""
     if "semilearn" in sys.modules:
         register()
+        load_installed_plugins()
     elif not any(isinstance(finder, _ToolboxFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _ToolboxFinder())
 
@@ -82,6 +84,7 @@ class _RegisteringLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         register()
         self.loader.exec_module(module)
+        load_installed_plugins()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)

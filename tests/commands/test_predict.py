@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -167,6 +168,22 @@ def test_wrong_options_are_one_line(make_run, images, tmp_path, capsys, options,
     assert predict(make_run(), images, tmp_path / "o.csv", *options) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"dnll: error: {message}")
+
+
+def test_code_that_a_run_names_is_imported_only_when_the_user_names_it(
+    make_run, images, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "stranger.py").write_text("open('imported', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
+    run = make_run(plugin="stranger")
+    line = error_of(capsys, predict(run, images, tmp_path / "o.csv"))
+    assert line.endswith("only imported when you say so: give --plugin stranger")
+    assert not (tmp_path / "imported").exists()
+    line = error_of(capsys, predict(run, images, tmp_path / "o.csv", "--plugin", "nowhere_at_all"))
+    assert line.startswith("dnll: error: plugin: cannot import nowhere_at_all: there is no such")
+    assert predict(run, images, tmp_path / "o.csv", "--plugin", "stranger") == 0
+    assert (tmp_path / "imported").exists()
 
 
 def error_of(capsys, code):

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from dnll_plugin.datasets import DATASETS
 from dnll_plugin.errors import InputError
 from dnll_plugin.settings import checks as keys_checks
 from dnll_plugin.settings import keys
@@ -480,6 +482,54 @@ def attributes_of_args(file):
             owner = node.value
             if getattr(owner, "id", None) == "args" or getattr(owner, "attr", None) == "args":
                 yield node.attr
+
+
+# ---- code of others ----
+
+
+@pytest.fixture
+def my_plugin(tmp_path, monkeypatch):
+    """A module in the current folder that adds a data set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
+    (tmp_path / "adds_a_set.py").write_text(
+        "from dnll_plugin.datasets import DATASETS, DataSet\n"
+        "DATASETS['stripes'] = DataSet(build=print, classes='abcd', originals={}, has_ood=True,"
+        "train_images=43)"
+    )
+    yield "adds_a_set"
+    DATASETS.pop("stripes", None)
+    sys.modules.pop("adds_a_set", None)
+
+
+def test_a_plugin_is_imported_first_and_kept(resolve, my_plugin, tmp_path):
+    config = {**FIXMATCH, "dataset": "stripes", "num_classes": 4}
+    got = resolve({**config, "plugin": my_plugin})
+    assert (got.plugin, got.dataset) == (my_plugin, "stripes")
+    assert resolve(config, f"plugin={my_plugin}").origins["plugin"] == "command line"
+    got = resolve(config, plugin=my_plugin)
+    got.dump(tmp_path / "config.yaml")
+    assert settings.resolve(tmp_path / "config.yaml").values == got.values
+
+
+def test_a_data_set_of_a_plugin_takes_the_keys_of_data_sets(resolve, my_plugin, error):
+    config = {**FIXMATCH, "dataset": "stripes", "num_classes": 3, "plugin": my_plugin}
+    assert resolve(config, "num_labels=6", "ood_classes=1", "ulb_ood=0.1").ood_classes == 1
+    assert "1 of the 4 classes of stripes" in error(config, "num_classes=4", "ood_classes=1")
+    assert resolve(config, "num_labels=43").num_labels == 43
+    assert "not a multiple" in error(config, "num_labels=44")
+
+
+def test_a_plugin_that_cannot_be_imported_is_named_with_its_place(error, folder):
+    message = error({**FIXMATCH, "plugin": "nowhere_at_all"})
+    assert message.startswith("plugin: cannot import nowhere_at_all: there is no such module in ")
+    assert message.endswith(f"({folder / 'c.yaml'} line 9)")
+    assert error(FIXMATCH, plugin="nowhere_at_all").endswith("(--plugin)")
+    assert error(FIXMATCH, "plugin=7").startswith("plugin: must be text that is not empty, got 7")
+
+
+def test_a_config_from_before_the_key_resolves(resolve):
+    assert resolve(FIXMATCH).plugin is None
 
 
 # ---- anything at all ----
