@@ -47,16 +47,17 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
         weight = self.negative_weight()
         if weight == 0:
             return None
-        source = self.predict_as_peer() if self.has_peer else weak
+        source = self.predict_as_peer(self.batch["x_ulb_w"]) if self.has_peer else weak
         negatives = self.call_hook("gen_negatives", "NegativeLabelHook", logits=source)
         learns = 1.0 - mask.float()
         loss = negative_label_loss(strong, negatives, learns, len(learns), self.args.negative_loss)
         log = {}
-        if is_log_step(self) and self.idx_ulb is not None:
+        idx_ulb = self.batch.get("idx_ulb")
+        if is_log_step(self) and idx_ulb is not None:
             log = self.call_hook(
                 "observe",
                 "MonitorHook",
-                idx_ulb=self.idx_ulb.to(learns.device),
+                idx_ulb=idx_ulb.to(learns.device),
                 negatives=negatives,
                 learns=learns,
             )

@@ -1,6 +1,5 @@
 """Two submodels that take turns in the step of an algorithm made for one net."""
 
-from inspect import signature
 from typing import Any
 
 import torch
@@ -20,8 +19,6 @@ class TakesTurns(AlgorithmBase):
     """
 
     model: Any
-    x_ulb_w: Tensor
-    """The weak view of the step's unlabeled rows."""
 
     def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
         self.has_peer = args.negative_source == "peer"
@@ -34,14 +31,10 @@ class TakesTurns(AlgorithmBase):
             self.register_hook(RoleSwapHook("alternate"), "RoleSwapHook")
         super().set_hooks()
 
-    def process_batch(self, input_args: Any = None, **batch: Any) -> dict[str, Any]:
-        named = input_args or list(signature(super().train_step).parameters)
-        return super().process_batch(named, **batch)
-
     def train_step(self, **batch: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         if not self.has_peer:
             return super().train_step(**batch)
-        pair, self.x_ulb_w = self.model, batch["x_ulb_w"]
+        pair = self.model
         (learner,) = self.call_hook("learners", "RoleSwapHook")
         self.model = OneOf(pair, learner)
         try:
@@ -50,9 +43,9 @@ class TakesTurns(AlgorithmBase):
             self.model = pair
 
     @torch.no_grad()
-    def predict_as_peer(self) -> Tensor:
-        """Class logits (U, K) of the submodel whose turn it is not, on the weak view."""
-        return OneOf(self.model.pair, PEER[self.model.side])(self.x_ulb_w)["logits"]
+    def predict_as_peer(self, x: Tensor) -> Tensor:
+        """Class logits (N, K) of the submodel whose turn it is not, on images (N, C, H, W)."""
+        return OneOf(self.model.pair, PEER[self.model.side])(x)["logits"]
 
     def evaluate(
         self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False

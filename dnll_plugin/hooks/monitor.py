@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from semilearn.core.hooks import Hook
-from torch import Tensor, nn
+from torch import Tensor
 
 from dnll_plugin.functional.negatives import negative_accuracy
 
@@ -77,34 +77,3 @@ class MonitorHook(Hook):
             seen |= average_by_kind("util_ratio", 1.0 - learns, labels < 0)
             seen |= average_by_kind("negative_ratio", learns, labels < 0)
         return seen
-
-
-class OODHook(Hook):
-    """Measures, for any algorithm that masks rows, how many OOD images its mask lets through."""
-
-    def __init__(self, algorithm: Any) -> None:
-        super().__init__()
-        self.labels: Tensor | None = None
-        self.idx_ulb: Tensor | None = None
-        self.mask: Tensor | None = None
-        process_batch = algorithm.process_batch
-
-        def note_rows(input_args: Any = None, **batch: Any) -> Any:
-            self.idx_ulb, self.mask = batch["idx_ulb"], None
-            return process_batch(input_args, **batch)
-
-        def note_mask(module: nn.Module, args: Any, kwargs: dict[str, Any], output: Tensor) -> None:
-            if self.mask is None:  # the first call in a step is the unlabeled rows'
-                self.mask = kwargs.get("mask")
-
-        algorithm.process_batch = note_rows
-        algorithm.consistency_loss.register_forward_hook(note_mask, with_kwargs=True)
-
-    def after_train_step(self, algorithm: Any) -> None:
-        if self.mask is None or self.idx_ulb is None or not is_log_step(algorithm):
-            return
-        idx_ulb = self.idx_ulb.to(self.mask.device)
-        if self.labels is None:
-            self.labels = read_hidden_labels(algorithm, idx_ulb.device)
-        seen = average_by_kind("util_ratio", self.mask.float(), self.labels[idx_ulb] < 0)
-        algorithm.log_dict |= {f"train/{name}": value for name, value in seen.items()}

@@ -52,7 +52,7 @@ def build_algorithm(
     from semilearn.core.utils import get_net_builder
 
     from dnll_plugin.algorithms.base import build_scheduler
-    from dnll_plugin.hooks.monitor import OODHook
+    from dnll_plugin.hooks.ood import OODHook
     from dnll_plugin.nets.layout import use_channels_last
     from dnll_plugin.nets.pair import with_input_noise
     from dnll_plugin.training.device_data import keep_on_device
@@ -95,8 +95,8 @@ def build_algorithm(
     algorithm.distributed = ranks.world_size > 1
     if not ranks.is_first:
         seed_everything(derive_seed(ranks.rank, args.seed))
-    if args.ood_classes and args.algorithm not in ("fullysupervised", "supervised"):
-        algorithm.register_hook(OODHook(algorithm), "OODHook", "HIGH")
+    if args.ood_classes:
+        algorithm.register_hook(OODHook(), "OODHook", "HIGH")
     make_loaders_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
     if args.data_on == "device":
         keep_on_device(algorithm, device)

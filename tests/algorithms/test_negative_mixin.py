@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from semilearn.algorithms.fixmatch import FixMatch
 
+from dnll_plugin.hooks.step_record import StepNotRecordedError
 from dnll_plugin.settings.toolbox_keys import algorithm_arguments, find_base
 
 NAMES = sorted(name for name in algorithm_arguments() if find_base(name) != name)
@@ -73,8 +75,7 @@ def test_the_loss_is_that_of_the_masked_rows_strong_view(build: Any, kind: str) 
     # on average 0.73, 0.12, 0.06 and 0.09
     weak = torch.tensor([[0.9, 0.05, 0.03, 0.02], [0.5, 0.3, 0.1, 0.1], [0.78, 0.02, 0.05, 0.15]])
     strong, mask = torch.randn(3, 4, requires_grad=True), torch.tensor([1.0, 0.0, 0.5])
-    algorithm.call_hook("masking", "MaskingHook", logits_x_ulb=weak, softmax_x_ulb=False)
-    algorithm.consistency_loss(strong, weak.argmax(dim=1), "ce", mask=mask)
+    algorithm.batch = {}
     p = strong.softmax(dim=1)
     second = -torch.log(1 - p[1, 0])
     third = {
@@ -82,7 +83,7 @@ def test_the_loss_is_that_of_the_masked_rows_strong_view(build: Any, kind: str) 
         "together": -torch.log(1 - p[2, 1:3].sum()),
     }[kind]
     expected = (second + 0.5 * third) / 3
-    loss, _ = algorithm.pending_loss
+    loss, _ = algorithm.learn_masked(strong, weak.log(), mask)
     torch.testing.assert_close(loss, algorithm.negative_weight() * expected)
     assert not torch.autograd.grad(loss, strong)[0][0].any()
 
@@ -100,10 +101,16 @@ def test_no_number_is_brought_to_the_host_for_masked_rows(
 
     for name in ("item", "cpu", "numpy", "tolist", "__bool__", "__float__", "__int__", "nonzero"):
         monkeypatch.setattr(torch.Tensor, name, poisoned)
-    mask = algorithm.call_hook("masking", "MaskingHook", logits_x_ulb=weak)
-    loss = algorithm.consistency_loss(strong, weak.argmax(dim=1), "ce", mask=mask)
-    out = algorithm.process_out_dict(loss=loss)
-    algorithm.process_log_dict(total_loss=0.0)
+    base_loss = []
+
+    def base_step(self: Any, x_ulb_w: torch.Tensor) -> Any:
+        mask = self.call_hook("masking", "MaskingHook", logits_x_ulb=x_ulb_w)
+        base_loss.append(self.consistency_loss(strong, x_ulb_w.argmax(dim=1), "ce", mask=mask))
+        return self.process_out_dict(loss=base_loss[0]), self.process_log_dict()
+
+    monkeypatch.setattr(FixMatch, "train_step", base_step)
+    out, _ = algorithm.train_step(x_ulb_w=weak)
+    assert out["loss"] is not base_loss[0]
     out["loss"].backward()
     assert strong.grad is not None
 
@@ -121,3 +128,21 @@ def test_a_source_that_it_does_not_have_is_named(build: Any) -> None:
     algorithm.args.negative_source = "teacher"
     with pytest.raises(ValueError, match="negative_source of dnll_fixmatch must be one of auto"):
         type(algorithm)(algorithm.args, algorithm.net_builder)
+
+
+def test_a_base_that_skips_a_hook_is_named(
+    build: Any, steps: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would learn from the prediction of the step before."""
+    algorithm = build("dnll_fixmatch")
+    steps(algorithm, 1)
+
+    def without_consistency(self: Any, x_lb: Any, y_lb: Any, x_ulb_w: Any, x_ulb_s: Any) -> Any:
+        loss = self.ce_loss(self.model(x_lb)["logits"], y_lb)
+        return self.process_out_dict(loss=loss), self.process_log_dict()
+
+    monkeypatch.setattr(FixMatch, "train_step", without_consistency)
+    with pytest.raises(StepNotRecordedError, match="dnll_fixmatch: its train_step hands over no"):
+        steps(algorithm, 1)
+    assert not hasattr(algorithm, "batch")
+    assert "call_hook" not in vars(algorithm)
