@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dnll_plugin import __version__
-from dnll_plugin.errors import InputError
+from dnll_plugin.errors import InputError, RunError
 
 
 class Command(NamedTuple):
@@ -91,15 +91,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run_chosen(sys.argv[1:] if arguments is None else arguments)
     except InputError as error:
         code = _report(error, str(error), 2)
+    except RunError as error:
+        code = _report(error, str(error), 1)
     except KeyboardInterrupt as error:
         code = _report(error, "interrupted", 130)
     except BrokenPipeError as error:
         code = 141 if _reader_has_left() else _report(error, _describe(error), 1)
     except Exception as error:
         code = _report(error, _describe(error), 1)
-    finally:
-        _flush_stdout()
-    return code
+    return _flush_stdout() or code
 
 
 def _run_chosen(arguments: Sequence[str]) -> int:
@@ -153,11 +153,18 @@ def _reader_has_left() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
 
 
-def _flush_stdout() -> None:
-    """Flushes here what would otherwise fail, with a traceback, while Python shuts down."""
+def _flush_stdout() -> int:
+    """Flushes here what would otherwise fail, with a traceback, while Python shuts down.
+
+    Returns:
+        1 where stdout could not take it all, a full disk say; else 0, also when nobody reads it.
+    """
     if sys.stdout is None:  # started with stdout closed (``>&-``)
-        return
+        return 0
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+        if not isinstance(error, BrokenPipeError):
+            return _report(error, f"stdout: could not be written ({error.strerror})", 1)
+    return 0

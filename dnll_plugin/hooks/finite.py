@@ -8,6 +8,7 @@ import torch
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
+from dnll_plugin.errors import RunError
 from dnll_plugin.hooks.monitor import is_log_step
 
 SKIPPED_STEPS = 20
@@ -15,7 +16,7 @@ SKIPPED_STEPS = 20
 time: after 20 of them it is below 0.1, and no scale will help."""
 
 
-class NotFiniteError(RuntimeError):
+class NotFiniteError(RunError):
     """The loss, the gradient or the weights of a run are not finite."""
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib
 
+from dnll_plugin.files import replace_whole
 from dnll_plugin.runs.records import Record, read
 
 matplotlib.use("Agg")  # before pyplot: no display is needed, or touched where there is one
@@ -20,6 +21,9 @@ def draw_curves(metrics_file: Path, picture: Path) -> None:
     Args:
         metrics_file: The records.
         picture: The file to write.
+
+    Raises:
+        FileNotWrittenError: If it could not be written.
     """
     records = read(metrics_file)
     figure, (errors, losses, rows) = plt.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
@@ -36,8 +40,11 @@ def draw_curves(metrics_file: Path, picture: Path) -> None:
     losses.set_yscale("symlog", linthresh=1e-3)
     _finish(rows, "use of unlabeled rows", "share")
     rows.set_ylim(-0.02, 1.02)
-    figure.savefig(picture, dpi=110)
-    plt.close(figure)
+    try:
+        with replace_whole(picture) as temporary:
+            figure.savefig(temporary, format="png", dpi=110)
+    finally:
+        plt.close(figure)
 
 
 def curve(records: list[Record], name: str) -> Curve:

@@ -1,5 +1,6 @@
 """The folder of one run: what is in it, and whose it is."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,13 +44,37 @@ class RunFolder:
         return self.path / "result.json"
 
     def is_finished(self) -> bool:
-        """Whether the run came to its end: ``result.json`` is written last."""
-        return self.result.is_file()
+        """Whether the run came to its end: ``result.json`` is written last, and can be read."""
+        try:
+            result = json.loads(self.result.read_bytes())
+        except (OSError, ValueError, RecursionError):  # a power cut leaves it empty
+            return False
+        return isinstance(result, dict) and isinstance(result.get("error_rate"), (int, float))
 
     def holds_run(self) -> bool:
         """Whether a run was started here, finished or not."""
         files = (self.config, self.metrics, self.result, self.path / LATEST)
         return any(file.exists() for file in files)
+
+    def check_files(self) -> None:
+        """Checks that nothing but files is where the run writes its files.
+
+        Raises:
+            InputError: If a folder is there, or the name of the run folder is too long.
+        """
+        own = (self.config, self.log, self.metrics, self.curves, self.classes, self.result)
+        checkpoints = (self.path / name for name in (LATEST, PREVIOUS, BEST))
+        try:
+            blocked = [file for file in (*own, *checkpoints) if file.is_dir()]
+        except OSError as error:
+            raise InputError(
+                f"save_name: {self.path.name[:40]}…: {error.strerror}; give a shorter one"
+            ) from error
+        if blocked:
+            raise InputError(
+                f"{blocked[0]}: is a folder, where the run writes a file; move it away, or give "
+                "another --save_name"
+            )
 
     @contextmanager
     def acquire(self, resume: bool) -> Iterator[None]:
@@ -59,6 +84,7 @@ class RunFolder:
             InputError: If it holds a run and ``resume`` is not asked for, if a run is going on
                 there, or if it cannot be written.
         """
+        self.check_files()
         if self.holds_run() and not resume:
             raise InputError(
                 f"{self.path}: holds a run already; go on with it by --resume, or give another "

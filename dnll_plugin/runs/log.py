@@ -2,24 +2,63 @@
 
 import io
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
+
+from dnll_plugin.files import name_unwritten
 
 FORMAT = "[%(asctime)s] %(message)s"
 
 
 class ConsoleHandler(logging.Handler):
-    """Prints messages above the progress bar, if there is one."""
+    """Prints messages above the progress bar, if there is one.
+
+    A full disk behind stdout ends the printing, which is said once on stderr, not the training.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
         self.console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+        try:
+            self.console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.console.quiet = True
+            print(f"dnll: warning: stdout: {error.strerror}; the run goes on", file=sys.stderr)
+
+
+class FileHandler(logging.FileHandler):
+    """Writes messages into a file; what cannot be written is left out, which is said once.
+
+    Args:
+        file: The file.
+        warn: Is told, once, why the file is not written.
+    """
+
+    def __init__(self, file: Path, warn: Callable[[str], None]) -> None:
+        super().__init__(file, encoding="utf-8")
+        self.setFormatter(logging.Formatter(FORMAT))
+        self.warn = warn
+        self.failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Called by emit where a message could not be written; logging would print a traceback."""
+        if not self.failed:
+            self.failed = True
+            error = sys.exc_info()[1]
+            reason = getattr(error, "strerror", None) or error
+            self.warn(f"{self.baseFilename}: could not be written ({reason}); the run goes on")
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
 
 
 class ToolboxLog(io.TextIOBase):
@@ -52,8 +91,8 @@ def run_logger(file: Path | None, console: Console) -> Iterator[logging.Logger]:
         logger.addHandler(logging.NullHandler())
         yield logger
         return
-    to_file = logging.FileHandler(file, encoding="utf-8")
-    to_file.setFormatter(logging.Formatter(FORMAT))
+    with name_unwritten(file):
+        to_file = FileHandler(file, lambda text: print(f"dnll: warning: {text}", file=sys.stderr))
     logger.addHandler(to_file)
     logger.addHandler(ConsoleHandler(console))
     logging.getLogger("py.warnings").addHandler(to_file)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from dnll_plugin.files import write_text
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.records import Record, read
 from dnll_plugin.settings.resolve import Settings
@@ -21,10 +22,13 @@ def write_result(
     folder: RunFolder, settings: Settings, algorithm: Any, device: torch.device, seconds: float
 ) -> dict[str, Any]:
     """Writes ``result.json``, the last file of a run, and returns what it holds."""
+    rates = error_rates(read(folder.metrics))
+    best = min(rates["best_error_rate"], _error(algorithm.best_eval_acc))
     result = {
         **{name: settings[name] for name in ("algorithm", "dataset", "num_labels", "seed")},
         "iterations": algorithm.it,
-        **error_rates(read(folder.metrics)),
+        **rates,
+        "best_error_rate": best,
         "world_size": algorithm.world_size,
         "seconds": seconds,
         "device": device_name(device),
@@ -33,9 +37,7 @@ def write_result(
     }
     if "RoleSwapHook" in algorithm.hooks_dict:
         result["updates"] = algorithm.hooks_dict["RoleSwapHook"].updates(algorithm.it)
-    temporary = folder.result.with_name("result.json.writing")
-    temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder.result)
+    write_text(folder.result, json.dumps(result, indent=2) + "\n")
     return result
 
 

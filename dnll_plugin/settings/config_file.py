@@ -15,6 +15,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.files import write_text
 
 MAX_BYTES = 2**20
 """A config has a few KiB; whatever is larger (a checkpoint, ``/dev/zero``) is not one."""
@@ -83,7 +84,7 @@ def write_config(
         title: comment for the first line.
     """
     lines = [f"{key}: {_written(value)}  # {comments[key]}" for key, value in values.items()]
-    file.write_text("\n".join([f"# {title}", *lines, ""]), encoding="utf-8")
+    write_text(file, "\n".join([f"# {title}", *lines, ""]))
 
 
 def shorten(value: Any) -> str:

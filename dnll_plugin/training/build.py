@@ -15,6 +15,7 @@ import torch
 
 from dnll_plugin.datasets.toolbox_files import explain_loading_error
 from dnll_plugin.errors import InputError
+from dnll_plugin.files import replace_whole, write_text
 from dnll_plugin.toolbox.patches.redirection import autocast
 from dnll_plugin.training import device as devices
 from dnll_plugin.training.ranks import ALONE, Ranks
@@ -117,16 +118,20 @@ def store_split(algorithm: Any, file: Path) -> None:
     split = getattr(algorithm.args, "split", None)
     labeled, unlabeled = algorithm.dataset_dict["train_lb"], algorithm.dataset_dict["train_ulb"]
     if split is not None:
-        np.savez(file, labeled=split.labeled, unlabeled=split.unlabeled)
+        indices = {"labeled": split.labeled, "unlabeled": split.unlabeled}
     elif hasattr(labeled, "indices"):
-        np.savez(file, labeled=labeled.indices, unlabeled=unlabeled.indices)
+        indices = {"labeled": labeled.indices, "unlabeled": unlabeled.indices}
+    else:
+        return
+    with replace_whole(file) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, **indices)
 
 
 def store_classes(algorithm: Any, file: Path) -> None:
     """Stores the names of the classes in the order of the labels, where the data set knows them."""
     classes = getattr(algorithm.dataset_dict["train_lb"], "classes", None)
     if classes is not None:
-        file.write_text(json.dumps(list(classes)) + "\n", encoding="utf-8")
+        write_text(file, json.dumps(list(classes)) + "\n")
 
 
 def seed_everything(seed: int) -> None:

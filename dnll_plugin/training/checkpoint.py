@@ -14,35 +14,23 @@ import numpy as np
 import torch
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.files import replace_whole
 from dnll_plugin.runs.folder import LATEST, PREVIOUS
-
-
-class CheckpointNotWrittenError(RuntimeError):
-    """A checkpoint could not be written; whatever was there before is intact."""
 
 
 def write(state: Mapping[str, Any], path: Path) -> None:
     """Writes a checkpoint so that at any moment ``path`` is the old one or the new one, whole.
 
     Raises:
-        CheckpointNotWrittenError: On a full disk, say; the old one is then untouched.
+        FileNotWrittenError: On a full disk, say; the old one is then untouched.
     """
-    temporary = path.with_name(f"{path.name}.writing")
-    try:
-        with open(temporary, "wb") as file:
+    with replace_whole(path) as temporary, open(temporary, "wb") as file:
+        try:
             torch.save(plain(state), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch turns a full disk into a RuntimeError
-        temporary.unlink(missing_ok=True)
-        raise CheckpointNotWrittenError(
-            f"{path}: could not be written ({error}): is the disk full? "
-            "What was there before is intact"
-        ) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        except RuntimeError as error:  # what torch makes of a full disk
+            raise OSError(str(error)) from error
+        file.flush()
+        os.fsync(file.fileno())
     _sync_folder(path.parent)
 
 
@@ -50,10 +38,9 @@ def write_latest(state: Mapping[str, Any], folder: Path) -> None:
     """Writes the latest checkpoint of a run and keeps the one before it."""
     latest, previous = folder / LATEST, folder / PREVIOUS
     if latest.exists():
-        link = folder / f"{PREVIOUS}.writing"
-        link.unlink(missing_ok=True)
-        os.link(latest, link)
-        os.replace(link, previous)
+        with replace_whole(previous) as link:
+            link.unlink(missing_ok=True)
+            os.link(latest, link)
     write(state, latest)
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from dnll_plugin.errors import InputError
+from dnll_plugin.errors import InputError, RunError
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ WHILE_ONE_WORKS = timedelta(hours=2)
 """How long processes wait for one that does something for all: a download, a checkpoint."""
 
 
-class ProcessLostError(RuntimeError):
+class ProcessLostError(RunError):
     """Another process of the run ended or hangs."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from dnll_plugin.errors import FileNotWrittenError
 from dnll_plugin.hooks.finite import FiniteHook, NotFiniteError
 from dnll_plugin.runs.curves import draw_curves
 from dnll_plugin.runs.folder import LATEST, RunFolder
@@ -101,7 +102,7 @@ def add_hooks(
     algorithm.register_hook(agreement, None, "HIGHEST")
     algorithm.register_hook(QuietEvaluationHook(), "EvaluationHook", "HIGH")
     if ranks.is_first:
-        algorithm.register_hook(MetricsHook(folder.path), None, "ABOVE_NORMAL")
+        algorithm.register_hook(MetricsHook(folder.path, progress.logger), None, "ABOVE_NORMAL")
     algorithm.register_hook(finite, "FiniteHook", "NORMAL")
     algorithm.register_hook(saving, None, "LOW")
     if ranks.is_first:
@@ -134,8 +135,16 @@ def finish(
     device: Any,
     logger: logging.Logger,
 ) -> None:
-    """Draws the curves of a finished run and writes its result."""
-    draw_curves(folder.metrics, folder.curves)
+    """Draws the curves of a finished run and writes its result.
+
+    Raises:
+        FileNotWrittenError: If the result cannot be written; the last checkpoint is intact.
+    """
+    algorithm.hooks_dict[MetricsHook.__name__].flush()
+    try:
+        draw_curves(folder.metrics, folder.curves)
+    except FileNotWrittenError as error:
+        logger.info(f"{error}; the run is not concerned")
     result = write_result(folder, settings, algorithm, device, seconds)
     logger.info(
         f"done: error {result['error_rate']:.2f}%, best {result['best_error_rate']:.2f}%, "

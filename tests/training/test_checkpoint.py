@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnll_plugin.errors import InputError
+from dnll_plugin.errors import FileNotWrittenError, InputError
 from dnll_plugin.runs.folder import LATEST, PREVIOUS
 from dnll_plugin.training import checkpoint
 
@@ -42,7 +42,7 @@ def test_a_write_that_fails_leaves_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(checkpoint.CheckpointNotWrittenError, match="No space left"):
+    with pytest.raises(FileNotWrittenError, match="No space left"):
         checkpoint.write_latest(STATE, tmp_path)
     assert (tmp_path / LATEST).read_bytes() == before
     assert not list(tmp_path.glob("*.writing"))

@@ -1,0 +1,74 @@
+"""Writing files: whole or not at all, and one line that names the file that could not be."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dnll_plugin.errors import FileNotWrittenError
+
+
+@contextmanager
+def name_unwritten(path: Path) -> Iterator[None]:
+    """Turns what goes wrong while a file is written into a line that names it.
+
+    Raises:
+        FileNotWrittenError: On a full disk, say.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FileNotWrittenError(
+            f"{path}: could not be written ({reason}): is the disk full? "
+            "What was there before is intact"
+        ) from error
+
+
+@contextmanager
+def replace_whole(path: Path) -> Iterator[Path]:
+    """Lets a file be written beside its place, and puts it there when it is whole.
+
+    At any moment ``path`` is the old file or the new one.
+
+    Yields:
+        Where to write.
+
+    Raises:
+        FileNotWrittenError: If it could not be written; the old one is then untouched.
+    """
+    temporary = path.with_name(f"{path.name}.writing")
+    try:
+        with name_unwritten(path):
+            yield temporary
+            os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole, as UTF-8.
+
+    Raises:
+        FileNotWrittenError: If it could not be written; the old one is then untouched.
+    """
+    with replace_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def append_text(path: Path, text: str) -> None:
+    """Adds to the end of a text file; what could be added in part only is taken away again.
+
+    Raises:
+        FileNotWrittenError: If it could not be written.
+    """
+    with name_unwritten(path), open(path, "ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        data = text.encode()
+        try:
+            if file.write(data) != len(data):  # the disk is full after a part
+                raise OSError("No space left on device")
+        except OSError:
+            file.truncate(size)
+            raise
