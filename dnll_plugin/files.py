@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dnll_plugin.errors import FileNotWrittenError
@@ -70,5 +70,6 @@ def append_text(path: Path, text: str) -> None:
             if file.write(data) != len(data):  # the disk is full after a part
                 raise OSError("No space left on device")
         except OSError:
-            file.truncate(size)
+            with suppress(OSError):
+                file.truncate(size)
             raise

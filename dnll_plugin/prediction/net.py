@@ -32,7 +32,8 @@ def load_net(run: TrainedRun, submodel: str, device: torch.device) -> nn.Module:
     """
     state = checkpoint.read(run.checkpoint)
     net = build_net(run)
-    weights = select_weights(state["model" if submodel == STUDENT else "ema_model"])
+    kind = "model" if submodel == STUDENT else "ema_model"
+    weights = select_weights(checkpoint.get_weights(state, kind, run.checkpoint))
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:

@@ -9,10 +9,7 @@ from dnll_plugin.algorithms.table import OWN_ALGORITHMS, PAIR
 from dnll_plugin.datasets import DATASETS
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs.folder import BEST, RunFolder
-from dnll_plugin.settings.resolve import read_yaml
-
-KEYS = ("algorithm", "net", "dataset", "num_classes", "img_size", "crop_ratio")
-"""What a ``config.yaml`` must hold."""
+from dnll_plugin.settings.resolve import read_run_config
 
 
 @dataclass(frozen=True)
@@ -60,20 +57,15 @@ def read_run(path: Path) -> TrainedRun:
             f"--run {path}: has no checkpoint {best.name}: the run was never evaluated; go on with "
             "it by dnll train --resume"
         )
-    config = read_yaml(folder.config)
-    for key in KEYS:
-        if key not in config:
-            raise InputError(f"{folder.config}: {key} is missing; take the file that the run wrote")
+    config = read_run_config(folder.config)
+    submodels = find_submodels(config)
+    del config["negative_source"]  # it only says whether there is a pair
     return TrainedRun(
         config_file=folder.config,
         checkpoint=best,
-        **{key: config[key] for key in KEYS},
-        net_right=config.get("net_right"),
-        num_workers=config.get("num_workers", 0),
-        strict_images=config.get("strict_images", False),
-        plugin=config.get("plugin"),
+        **config,
         classes=class_names(folder.classes, config),
-        submodels=find_submodels(config),
+        submodels=submodels,
     )
 
 
@@ -89,14 +81,19 @@ def class_names(file: Path, config: dict[str, Any]) -> tuple[str, ...]:
     """The names of the classes: the run's own, else those of the data set, else their numbers.
 
     Raises:
-        InputError: the run's own are not as many as its net has classes.
+        InputError: the run's own cannot be read, or are not as many as its net has classes.
     """
     number = config["num_classes"]
     if not file.is_file():
         row = DATASETS.get(config["dataset"])
         known = row.classes[:number] if row is not None else ()
         return tuple(known) or tuple(str(label) for label in range(number))
-    names = tuple(json.loads(file.read_text(encoding="utf-8")))
+    try:
+        names = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{file}: is no JSON; take the file that the run wrote") from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{file}: is no list of names; take the file that the run wrote")
     if len(names) != number:
         raise InputError(f"{file}: has {len(names)} names, the run {number} classes")
-    return names
+    return tuple(names)

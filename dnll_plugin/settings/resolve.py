@@ -18,11 +18,12 @@ from dnll_plugin.settings.config_file import (
     shorten,
     write_config,
 )
-from dnll_plugin.settings.keys import MethodKeys, choices_of, range_in_words
+from dnll_plugin.settings.keys import Keys, MethodKeys, choices_of, range_in_words
 from dnll_plugin.settings.toolbox_keys import (
     IGNORED,
     RUN_FIELDS,
     UNREAD,
+    RunConfigKeys,
     ToolboxKeys,
     algorithm_arguments,
     collect_keys,
@@ -179,6 +180,22 @@ def read_data_facts(given: Mapping[str, Given]) -> dict[str, Given]:
     return facts
 
 
+def read_run_config(file: Path) -> dict[str, Any]:
+    """The keys of a run's ``config.yaml`` that its trained net is put together from.
+
+    They are checked as those of a user's file are, each by itself; the toolbox is not imported.
+
+    Raises:
+        InputError: it cannot be read, a key is missing, or a value is out of its range.
+    """
+    given = _in_file(file)
+    known = {key: given[key] for key in RunConfigKeys.model_fields if key in given}
+    for key, field in RunConfigKeys.model_fields.items():
+        if field.is_required() and key not in known:
+            raise InputError(f"{file}: {key} is missing; take the file that the run wrote")
+    return _in_range(RunConfigKeys, known)
+
+
 def read_yaml(file: Path) -> dict[str, Any]:
     """The values of a config file as they are written, unchecked.
 
@@ -253,9 +270,23 @@ def _tuned_for_another(
 
 def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
     """Values of every key of the algorithm: each in its range, and fit for one another."""
-    model = collect_keys(algorithm)
+    values = _in_range(collect_keys(algorithm), read)
+    for check in CHECKS:
+        problem = check(values)
+        if problem is not None:
+            key, message = problem
+            raise _error(key, message, read[key].place if key in read else DEFAULT)
+    return {**values, **_derived(values)}
+
+
+def _in_range(model: type[Keys], read: Mapping[str, Given]) -> dict[str, Any]:
+    """Values of every key of a model, each in its range.
+
+    Raises:
+        InputError: one is not.
+    """
     try:
-        values = dict(model(**{key: entry.value for key, entry in read.items()}))
+        return dict(model(**{key: entry.value for key, entry in read.items()}))
     except ValidationError as error:
         key = str(error.errors()[0]["loc"][0])
         value, _, place = read[key]
@@ -267,12 +298,6 @@ def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
             nearest = find_nearest(value, choices_of(model.model_fields[key]))
             hint = "" if nearest is None else f"; did you mean {nearest!r}?"
         raise _error(key, f"must be {wanted}, got {shorten(value)}{hint}", place) from None
-    for check in CHECKS:
-        problem = check(values)
-        if problem is not None:
-            key, message = problem
-            raise _error(key, message, read[key].place if key in read else DEFAULT)
-    return {**values, **_derived(values)}
 
 
 def _derived(values: Mapping[str, Any]) -> dict[str, Any]:

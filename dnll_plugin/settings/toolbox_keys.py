@@ -206,6 +206,22 @@ class _EveryRun(ToolboxKeys, RunKeys):
     """What a run reads whatever its algorithm."""
 
 
+class RunConfigKeys(Keys):
+    """What a trained net is put together from, of the ``config.yaml`` of its run."""
+
+    algorithm: Text
+    net: Text
+    net_right: Text | None = None
+    negative_source: Text | None = None
+    dataset: Text
+    num_classes: Whole = Field(ge=2)
+    img_size: Whole = Field(ge=1)
+    crop_ratio: Number = Field(gt=0, le=1)
+    num_workers: Whole = Field(0, ge=0)
+    strict_images: Flag = False
+    plugin: Text | None = None
+
+
 def _field_of(argument: Argument) -> tuple[Any, Any]:
     kind: Any = {int: Whole, float: Number, str: Text}.get(argument.type, Flag)
     if argument.default is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.files import replace_whole
@@ -61,6 +62,28 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "model" not in state:
         raise InputError(f"{path}: not a checkpoint of the toolbox: it holds no 'model'")
     return state
+
+
+def get_weights(state: Mapping[str, Any], kind: str, path: Path) -> dict[str, Tensor]:
+    """The weights of a net in a checkpoint.
+
+    Args:
+        state: What the checkpoint holds.
+        kind: ``model``, or ``ema_model`` for the averages.
+        path: The checkpoint, for messages.
+
+    Raises:
+        InputError: If there are none, or what is there are no weights.
+    """
+    weights = state.get(kind)
+    if not isinstance(weights, dict) or not weights:
+        raise InputError(f"{path}: {kind}: holds no weights; take a checkpoint of dnll train")
+    for name, weight in weights.items():
+        if not isinstance(name, str) or not isinstance(weight, Tensor):
+            raise InputError(
+                f"{path}: {kind}: {name!r} is no weight of a net; take a checkpoint of dnll train"
+            )
+    return weights
 
 
 def is_intact(path: Path) -> bool:

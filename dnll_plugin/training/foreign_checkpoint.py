@@ -36,7 +36,8 @@ def load_from_toolbox(state: Mapping[str, Any], algorithm: Any, path: Path) -> N
     Raises:
         InputError: If it does not fit, or nothing is left to train.
     """
-    state = {**state, **{name: without_ddp(state[name]) for name in ("model", "ema_model")}}
+    weights = {kind: checkpoint.get_weights(state, kind, path) for kind in ("model", "ema_model")}
+    state = {**state, **{kind: without_ddp(weights[kind]) for kind in weights}}
     check_weights(state, algorithm, path)
     if state["it"] >= algorithm.num_train_iter:
         raise InputError(
@@ -66,7 +67,8 @@ def check_weights(state: Mapping[str, Any], algorithm: Any, path: Path) -> None:
     """
     models: dict[str, nn.Module] = {"model": algorithm.model, "ema_model": algorithm.ema_model}
     for kind, model in models.items():
-        found = {name: tuple(value.shape) for name, value in state[kind].items()}
+        weights = checkpoint.get_weights(state, kind, path)
+        found = {name: tuple(value.shape) for name, value in weights.items()}
         wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
         difference = first_difference(found, wanted)
         if difference:

@@ -249,3 +249,57 @@ def test_extremes_keep_the_most_and_the_least_confident():
     extremes.add(rows[3:])
     assert [row.file for row in extremes.most] == ["5", "4"]
     assert [row.file for row in extremes.least] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("num_workers", value) for value in ("x", -1, "[1]")),
+        *(("crop_ratio", value) for value in (0, "wide", 2)),
+        *(("img_size", value) for value in (0, "8.5", "null")),
+        *(("num_classes", value) for value in (1, "three")),
+        *(("algorithm", "[a]"), ("dataset", "[a, b]"), ("net", 3), ("net_right", "[x]")),
+        *(("strict_images", "perhaps"), ("plugin", "[x]")),
+    ],
+)
+def test_an_edited_config_is_checked_as_a_users_is(make_run, images, tmp_path, capsys, key, value):
+    run = make_run()
+    lines = (run / "config.yaml").read_text().splitlines()
+    kept = [line for line in lines if not line.startswith(f"{key}:")]
+    (run / "config.yaml").write_text("\n".join([*kept, f"{key}: {value}", ""]))
+    assert predict(run, images, tmp_path / "out.csv") == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"dnll: error: {key}: ")
+    assert "config.yaml line" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "3", "[1, 2, 3]", '{"a": 1}', "[" * 10**5])
+def test_names_that_are_none_are_refused(make_run, images, tmp_path, capsys, content):
+    run = make_run()
+    (run / "classes.json").write_text(content)
+    assert predict(run, images, tmp_path / "out.csv") == 2
+    error = capsys.readouterr().err
+    assert "classes.json: is no" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.pop("ema_model"),
+        lambda state: state.update(ema_model=3),
+        lambda state: state.update(ema_model={}),
+        lambda state: state.update(ema_model={1: next(iter(state["ema_model"].values()))}),
+        lambda state: state["ema_model"].update(extra=3),
+    ],
+)
+def test_a_checkpoint_without_weights_is_refused(make_run, images, tmp_path, capsys, change):
+    run = make_run()
+    state = checkpoint.read(run / BEST)
+    change(state)
+    checkpoint.write(state, run / BEST)
+    assert predict(run, images, tmp_path / "out.csv") == 2
+    error = capsys.readouterr().err
+    assert f"{BEST}: ema_model: " in error
+    assert error.count("\n") == 1
