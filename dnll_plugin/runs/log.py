@@ -3,8 +3,10 @@
 import io
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -96,8 +98,19 @@ def run_logger(file: Path | None, console: Console) -> Iterator[logging.Logger]:
     logger.addHandler(to_file)
     logger.addHandler(ConsoleHandler(console))
     logging.getLogger("py.warnings").addHandler(to_file)
+    before = threading.excepthook
+    threading.excepthook = partial(log_failed_thread, logger)
     try:
         yield logger
     finally:
+        threading.excepthook = before
         logging.getLogger("py.warnings").removeHandler(to_file)
         to_file.close()
+
+
+def log_failed_thread(logger: logging.Logger, failure: threading.ExceptHookArgs) -> None:
+    """Logs why a thread ended, such as TensorBoard's on a full disk; its user says it to the user.
+
+    Python would print the traceback on stderr.
+    """
+    logger.debug(f"a thread failed: {failure.exc_type.__name__}: {failure.exc_value}")

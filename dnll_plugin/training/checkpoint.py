@@ -29,7 +29,7 @@ def write(state: Mapping[str, Any], path: Path) -> None:
         try:
             torch.save(plain(state), file)
         except RuntimeError as error:  # what torch makes of a full disk
-            raise OSError(str(error)) from error
+            raise OSError("it was cut off") from error
         file.flush()
         os.fsync(file.fileno())
     _sync_folder(path.parent)

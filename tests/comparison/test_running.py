@@ -16,7 +16,7 @@ from dnll_plugin.comparison.running import (
 )
 
 WRITE_RESULT = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); p.parent.mkdir(parents=True); "
-FINISH = WRITE_RESULT + "p.write_text('{}')"
+FINISH = WRITE_RESULT + """p.write_text('{"error_rate": 1}')"""
 FAIL = "import sys; print('step 1'); print(); print('dnll: error: no'); sys.exit(2)"
 SAVE_ON_TERM = (
     "import signal, sys, time\n"
