@@ -12,8 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dnll_plugin.nets.pair import SIDES
-
 
 @dataclass(frozen=True)
 class Pass:
@@ -30,15 +28,6 @@ class Pass:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     gradient: bool
-
-
-def find_nets(algorithm: Any) -> list[nn.Module]:
-    """The nets that an algorithm may call: submodels, where a model is a pair, else models."""
-    nets: list[nn.Module] = []
-    for model in (algorithm.model, algorithm.ema_model):
-        pair = [getattr(model, side, None) for side in SIDES]
-        nets += [net for net in pair if isinstance(net, nn.Module)] or [model]
-    return nets
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from dnll_plugin.benchmark.counting import device_calls
-from dnll_plugin.benchmark.passes import find_nets, recorded, replay
+from dnll_plugin.benchmark.passes import recorded, replay
+from dnll_plugin.training.passes import find_nets
 
 STAGES = ("floor", "step", "iteration", "end_to_end")
 """Each is the one before and more: the method's arithmetic, the hooks, the loaders."""

@@ -4,9 +4,11 @@ This process stays small: it imports neither torch nor the toolbox, which the ru
 """
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -14,19 +16,35 @@ from rich.console import Console
 from dnll_plugin.algorithms.table import is_own
 from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.comparison import report
-from dnll_plugin.comparison.planning import Plan, Request, plan_in_child
+from dnll_plugin.comparison.escaping import for_terminal
+from dnll_plugin.comparison.folder import acquire_folder
+from dnll_plugin.comparison.plan import Plan, Request
+from dnll_plugin.comparison.planning import plan_in_child
 from dnll_plugin.comparison.progress import Display
-from dnll_plugin.comparison.running import Failure, run_all
+from dnll_plugin.comparison.running import VISIBLE, Failure, Launch, read_devices, run_all
+from dnll_plugin.comparison.schedule import Pace
+from dnll_plugin.comparison.statistics import read_result
+from dnll_plugin.comparison.variants import Variant, list_variants
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs import signals
-from dnll_plugin.runs.locks import lock_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of ``dnll compare``."""
-    parser.add_argument("--c", required=True, metavar="FILE", help="config file (YAML)")
     parser.add_argument(
-        "--algorithms", required=True, nargs="+", metavar="A", help="names of the algorithms"
+        "--c", required=True, nargs="+", metavar="FILE", help="config files (YAML), each a task"
+    )
+    parser.add_argument(
+        "--algorithms", nargs="+", default=[], metavar="A", help="names of the algorithms"
+    )
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME:key=value,…",
+        help="an algorithm with other settings, as a line of its own: "
+        "sharp:algorithm=dnll_fixmatch,negative_weight=2; a|b among the values makes a grid; may "
+        "be repeated",
     )
     parser.add_argument(
         "--seeds", required=True, nargs="+", type=int, metavar="N", help="seeds, one run each"
@@ -38,7 +56,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "that is not of this package",
     )
     parser.add_argument("--data_dir", metavar="D", help="folder of the data sets")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="runs at a time; by default one, or one a device"
+    )
+    parser.add_argument(
+        "--devices",
+        nargs="+",
+        default=[],
+        metavar="cuda:N",
+        help="GPUs to spread the runs over; with more --jobs than GPUs they share them",
+    )
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -54,81 +81,57 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: If the options or settings are wrong.
     """
-    algorithms, seeds = tuple(options.algorithms), tuple(options.seeds)
-    baseline = choose_baseline(options.baseline, algorithms)
-    check_options(algorithms, seeds, options.jobs)
-    out = Path(options.out or f"saved_models/compare_{Path(options.c).stem}")
+    variants = list_variants(options.algorithms, options.variant)
+    check_seeds(options.seeds)
+    baseline = choose_baseline(options.baseline, variants)
+    tasks = name_tasks([Path(file) for file in options.c])
+    devices = read_devices(options.devices, os.environ.get(VISIBLE))
+    jobs = check_jobs(options.jobs, len(devices))
+    out = Path(options.out or f"saved_models/compare_{'_'.join(tasks)[:80]}")
     console = Console()
-    lock = lock_folder(out, "a comparison", "--out", with_children=True)
-    with lock as descriptor, signals.record_signals() as interruption:
-        console.print(f"checking the settings of {len(algorithms) * len(seeds)} runs")
-        plan = plan_in_child(
-            Request(
-                Path(options.c),
-                algorithms,
-                seeds,
+
+    def say(text: str) -> None:
+        console.print(for_terminal(text), markup=False, highlight=False, soft_wrap=True)
+
+    with ExitStack() as held:
+        lock = acquire_folder(out, held, say)
+        interruption = held.enter_context(signals.record_signals())
+        say(f"checking the settings of {len(tasks) * len(variants) * len(options.seeds)} runs")
+        is_one = len(tasks) == 1
+        requests = {
+            "" if is_one else task: Request(
+                config,
+                variants,
+                tuple(options.seeds),
                 tuple(options.set),
                 options.data_dir,
-                out / "runs",
+                (out if is_one else out / task) / "runs",
                 options.plugin,
             )
-        )
-        unfinished = [run for run in plan.runs if not run.folder.is_finished()]
-        with Display(plan.runs, console) as display:
+            for task, config in tasks.items()
+        }
+        plans = plan_in_child(requests)
+        runs = [run for plan in plans for run in plan.runs]
+        pace = Pace()
+        for one in runs:
+            result = read_result(one)
+            if result is not None:
+                pace.note(one, result["seconds"])
+        waiting = [run for run in runs if not run.folder.is_finished()]
+        with Display(runs, console, pace, jobs) as display:
             failures = run_all(
-                unfinished, options.jobs, out / "logs", display, interruption, lock=descriptor
+                waiting,
+                Launch(jobs, devices, lock),
+                out / "logs",
+                display,
+                interruption,
+                pace.choose_longest,
             )
         number = interruption()
         if number is not None:
-            console.print("interrupted: the same command goes on with what is not finished")
+            say("interrupted: the same command goes on with what is not finished")
             return 128 + number
-        command = shlex.join(["dnll", *sys.argv[1:]])
-        return print_summary(out, plan, failures, baseline, command, console)
-
-
-def choose_baseline(asked: str | None, algorithms: Sequence[str]) -> str:
-    """The algorithm that the others are compared with.
-
-    Raises:
-        InputError: If the one asked for is not compared.
-    """
-    if asked is None:
-        return next((name for name in algorithms if not is_own(name)), algorithms[0])
-    if asked not in algorithms:
-        raise InputError(f"--baseline: {asked!r} is none of --algorithms; add it there")
-    return asked
-
-
-def check_options(algorithms: Sequence[str], seeds: Sequence[int], jobs: int) -> None:
-    """Checks what the parser cannot.
-
-    Raises:
-        InputError: If an option is wrong.
-    """
-    for option, values in (("--algorithms", algorithms), ("--seeds", seeds)):
-        for value in values:
-            if list(values).count(value) > 1:
-                raise InputError(f"{option}: {value} stands there twice; write it once")
-    if min(seeds) < 0:
-        raise InputError(f"--seeds: must not be negative, got {min(seeds)}")
-    if jobs < 1:
-        raise InputError(f"--jobs: must be at least 1, got {jobs}")
-
-
-def print_summary(
-    out: Path,
-    plan: Plan,
-    failures: Sequence[Failure],
-    baseline: str,
-    command: str,
-    console: Console,
-) -> int:
-    """Writes the report and says what came out; returns the exit code."""
-    warnings = report.write(out, plan, failures, baseline, command)
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
+        warnings = write_report(out, plans, failures, baseline)
     for warning in warnings:
         say(f"not comparable: {warning}")
     for failure in failures:
@@ -137,3 +140,70 @@ def print_summary(
             say(f"    {line}")
     say(f"see {out / 'report.html'}")
     return 1 if failures or warnings else 0
+
+
+def write_report(
+    out: Path, plans: Sequence[Plan], failures: Sequence[Failure], baseline: str
+) -> list[str]:
+    """Writes the report of one task or of several; returns its warnings."""
+    command = shlex.join(["dnll", *sys.argv[1:]])
+    if len(plans) == 1:
+        return report.write(out, plans[0], failures, baseline, command)
+    return report.write_over_tasks(out, plans, failures, baseline, command)
+
+
+def name_tasks(configs: Sequence[Path]) -> dict[str, Path]:
+    """The tasks by their names, those of the config files.
+
+    Raises:
+        InputError: If two have the same name.
+    """
+    tasks: dict[str, Path] = {}
+    for config in configs:
+        if config.stem in tasks:
+            raise InputError(f"--c: {tasks[config.stem]} and {config} have one name; rename one")
+        tasks[config.stem] = config
+    return tasks
+
+
+def choose_baseline(asked: str | None, variants: Sequence[Variant]) -> str:
+    """The variant that the others are compared with.
+
+    Raises:
+        InputError: If the one asked for is not compared, or nothing is.
+    """
+    if not variants:
+        raise InputError("--algorithms: give the names of algorithms, or --variant")
+    names = [variant.name for variant in variants]
+    if asked is None:
+        plain = (v.name for v in variants if not v.overrides and not is_own(v.algorithm))
+        return next(plain, names[0])
+    if asked not in names:
+        raise InputError(f"--baseline: {asked!r} is none of --algorithms; add it there")
+    return asked
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Checks what the parser cannot.
+
+    Raises:
+        InputError: If a seed stands there twice or is negative.
+    """
+    for seed in seeds:
+        if list(seeds).count(seed) > 1:
+            raise InputError(f"--seeds: {seed} stands there twice; write it once")
+    if min(seeds) < 0:
+        raise InputError(f"--seeds: must not be negative, got {min(seeds)}")
+
+
+def check_jobs(jobs: int | None, devices: int) -> int:
+    """Runs at a time: as many as asked for, else one a device.
+
+    Raises:
+        InputError: If there is to be none.
+    """
+    if jobs is None:
+        return max(1, devices)
+    if jobs < 1:
+        raise InputError(f"--jobs: must be at least 1, got {jobs}")
+    return jobs

@@ -1,9 +1,10 @@
 """Checks that the runs of a comparison had the same settings and the same images."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dnll_plugin.comparison.planning import Run
+from dnll_plugin.comparison.plan import Plan, Run
 from dnll_plugin.runs.same_settings import MAY_DIFFER_ON_RESUME
 from dnll_plugin.settings.resolve import read_yaml
 
@@ -11,8 +12,12 @@ USES_EVERY_LABEL = "fullysupervised"
 """The algorithm that is given the label of every image, whatever the split."""
 
 
-def find_differing_settings(shared: Mapping[str, Any], runs: Iterable[Run]) -> list[str]:
+def find_differing_settings(plan: Plan, runs: Iterable[Run]) -> list[str]:
     """Compares the settings that runs used, by their ``config.yaml``, with those shared by all.
+
+    Args:
+        plan: of the task.
+        runs: its finished runs.
 
     Returns:
         One sentence for each setting of a run that differs.
@@ -22,10 +27,38 @@ def find_differing_settings(shared: Mapping[str, Any], runs: Iterable[Run]) -> l
         used = read_yaml(run.folder.config)
         differing += [
             f"{run.name}: {key} is {used.get(key)!r}, not {value!r} as planned."
-            for key, value in shared.items()
-            if key not in MAY_DIFFER_ON_RESUME and used.get(key) != value
+            for key, value in plan.shared.items()
+            if key not in MAY_DIFFER_ON_RESUME | plan.own[run.variant].keys()
+            and used.get(key) != value
         ]
     return differing
+
+
+def find_differing_code(runs: Iterable[Run], results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Compares the code that runs were made with, version, sources and commit.
+
+    Args:
+        runs: finished ones.
+        results: their ``result.json``, by the run's name.
+
+    Returns:
+        One sentence for each code if there are several, else nothing.
+    """
+    made_with: dict[str, list[str]] = {}
+    for run in runs:
+        code = results[run.name].get("code", ["an older version that does not say"])
+        made_with.setdefault(" then ".join(code), []).append(run.name)
+    if len({find_sources(code) for code in made_with}) < 2:
+        return []
+    return [
+        f"different code: {len(names)} run{'s' * (len(names) > 1)} by {code}, {names[0]} for one."
+        for code, names in made_with.items()
+    ]
+
+
+def find_sources(code: str) -> tuple[str, ...]:
+    """What of a code's description must be the same: other commits may hold the same sources."""
+    return tuple(re.findall(r"sources (\w+)", code)) or (code,)
 
 
 def find_differing_splits(runs: Sequence[Run]) -> list[str]:

@@ -22,19 +22,19 @@ def draw(models: Sequence[Model], picture: Path) -> None:
     """Draws the models into a PNG file.
 
     Args:
-        models: at least one; those of an algorithm share a colour, its ensemble is dashed.
+        models: at least one; those of a variant share a colour, its ensemble is dashed.
         picture: the file to write.
     """
-    algorithms = list(dict.fromkeys(model.algorithm for model in models))
-    palette = colormaps["tab10"]
-    colours = {name: palette(index % palette.N) for index, name in enumerate(algorithms)}
+    variants = list(dict.fromkeys(model.variant for model in models))
+    palette = colormaps["tab10" if len(variants) <= 10 else "tab20"]
+    colours = {name: palette(index % palette.N) for index, name in enumerate(variants)}
     # a figure without pyplot: nothing global, and no display is touched
-    figure = Figure(figsize=(13, 5), layout="constrained")
+    figure = Figure(figsize=(13, max(5.0, 0.27 * len(models))), layout="constrained")
     over_steps, at_the_end = figure.subplots(1, 2, width_ratios=(3, 2))
     for model in models:
-        _band(over_steps, model, colours[model.algorithm])
+        _band(over_steps, model, colours[model.variant])
     for place, model in enumerate(models):
-        _points(at_the_end, place, model, colours[model.algorithm])
+        _points(at_the_end, place, model, colours[model.variant])
     seeds = max(len(model.final) for model in models)
     over_steps.set_title(f"error rate on the test set, mean ± standard deviation, {seeds} seeds")
     over_steps.set_xlabel("step")

@@ -9,15 +9,23 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
-from dnll_plugin.comparison.planning import Run
+from dnll_plugin.comparison.escaping import for_terminal
+from dnll_plugin.comparison.plan import Run
 from dnll_plugin.comparison.running import Failure
+from dnll_plugin.comparison.schedule import Pace, duration_in_words, time_left
 from dnll_plugin.runs import records
 
 LIVE_SECONDS, LINE_SECONDS = 2.0, 60.0
 """How often the display is renewed: on a terminal, and elsewhere."""
 
 TAIL_BYTES = 2**12
+
+MOST_LINES = 25
+"""With more runs than this, the live table shows those that run or failed only."""
+
+QUIET = ("kept", "waiting", "finished")
 
 Progress = tuple[int, float | None]
 """The last step, and the last error rate in percent."""
@@ -29,9 +37,14 @@ class Display:
     Args:
         runs: all of them, in the order of the display.
         console: a live table if it is a terminal, else plain lines.
+        pace: how long runs take, which this also keeps up to date.
+        jobs: runs at a time.
     """
 
-    def __init__(self, runs: Sequence[Run], console: Console) -> None:
+    def __init__(self, runs: Sequence[Run], console: Console, pace: Pace, jobs: int) -> None:
+        self.pace = pace
+        self.jobs = jobs
+        self.started_at: dict[str, tuple[float, int]] = {}
         self.runs = runs
         self.console = console
         self.states = {run.name: "kept" if run.folder.is_finished() else "waiting" for run in runs}
@@ -54,11 +67,15 @@ class Display:
 
     def started(self, run: Run) -> None:
         self.states[run.name] = "running"
+        self._renew(run)
+        self.started_at[run.name] = time.monotonic(), self.reached[run.name][0]
         if self.live is None:
             self._say(f"{run.name}: started")
 
     def ended(self, run: Run, failure: Failure | None) -> None:
         self.states[run.name] = "finished" if failure is None else failure.reason
+        if failure is None:
+            self.pace.note(run, self._seconds_a_step(run, run.iterations) * run.iterations)
         self._renew(run)
         if self.live is None:
             self._say(f"{run.name}: {self.states[run.name]}, {self._at(run)}")
@@ -74,6 +91,8 @@ class Display:
                 self._renew(run)
                 if self.live is None:
                     self._say(f"{run.name}: {self._at(run)}")
+        if self.live is None:
+            self._say(self.outlook())
         if self.live is not None:
             self.live.update(self.table(), refresh=True)
 
@@ -83,15 +102,48 @@ class Display:
         for title in ("run", "", "step", "error", "state"):
             table.add_column(title, justify="right" if title in ("step", "error") else "left")
         for run in self.runs:
+            if len(self.runs) > MOST_LINES and self.states[run.name] in QUIET:
+                continue
             step, error = self.reached[run.name]
             table.add_row(
-                run.name,
+                Text(for_terminal(run.name)),
                 ProgressBar(total=run.iterations, completed=step, width=24),
                 f"{step}/{run.iterations}",
                 "" if error is None else f"{error:.2f}%",
                 self.states[run.name],
             )
+        table.caption = self.outlook()
         return table
+
+    def outlook(self) -> str:
+        """How many runs are finished, and when all will be."""
+        done = sum(state in ("kept", "finished") for state in self.states.values())
+        text = f"{done} of {len(self.runs)} runs finished"
+        left = self.seconds_left()
+        if not left:
+            return text
+        at = time.strftime("%a %H:%M", time.localtime(time.time() + left))
+        return f"{text}; all done in about {duration_in_words(left)}, {at}"
+
+    def seconds_left(self) -> float | None:
+        """Seconds until all runs are finished, None while nothing is known of some."""
+        left: dict[str, list[float]] = {"running": [], "waiting": []}
+        for run in self.runs:
+            state = self.states[run.name]
+            if state not in left:
+                continue
+            step, _ = self.reached[run.name]
+            a_step = self._seconds_a_step(run, step) if state == "running" else 0.0
+            whole = a_step * run.iterations or self.pace.seconds(run)
+            if whole is None:
+                return None
+            left[state].append(whole * (1 - step / run.iterations))
+        return time_left(left["running"], left["waiting"], self.jobs)
+
+    def _seconds_a_step(self, run: Run, step: int) -> float:
+        """Of a run that this call started, from its start to a step; 0 before its first."""
+        started, first = self.started_at[run.name]
+        return (time.monotonic() - started) / (step - first) if step > first else 0.0
 
     def _renew(self, run: Run) -> None:
         step, error = progress(run.folder.metrics)
@@ -103,7 +155,7 @@ class Display:
         return reached if error is None else f"{reached}, error {error:.2f}%"
 
     def _say(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(for_terminal(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def progress(metrics: Path) -> Progress:

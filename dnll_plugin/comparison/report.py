@@ -1,81 +1,58 @@
-"""The report of a comparison: Markdown, one HTML file, CSV and a picture."""
+"""The report of a comparison: of each task, and over several tasks."""
 
-import base64
-import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.comparison.checks import find_differing_settings, find_differing_splits
-from dnll_plugin.comparison.planning import Plan, Run
+from dnll_plugin.comparison.checks import (
+    find_differing_code,
+    find_differing_settings,
+    find_differing_splits,
+)
+from dnll_plugin.comparison.data_files import write_csv, write_json
+from dnll_plugin.comparison.over_tasks import OverTasks, compare_over_tasks
+from dnll_plugin.comparison.plan import Plan, Run
+from dnll_plugin.comparison.render import Picture, Report, render
 from dnll_plugin.comparison.running import Failure
-from dnll_plugin.comparison.statistics import (
-    Difference,
-    Model,
-    Spread,
-    list_models,
-    paired_difference,
-    read_result,
-    spread,
+from dnll_plugin.comparison.statistics import Model, list_models, metric_curve, read_result
+from dnll_plugin.comparison.tables import (
+    error_table,
+    over_tasks_table,
+    seed_table,
+    settings_tables,
+    task_table,
+    versions_in_words,
 )
 
-NOTHING = "–"  # noqa: RUF001 (typographic)
-
-CSV_COLUMNS = (
-    *("algorithm", "seed", "error_rate", "best_error_rate", "left_error_rate", "right_error_rate"),
-    *("ensemble_error_rate", "student_error_rate", "iterations", "updates_left", "updates_right"),
-    *("seconds", "seconds_per_step", "peak_memory_mb", "device", "folder"),
-)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text, first its header."""
-
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the templates show."""
-
-    title: str
-    command: str
-    warnings: Sequence[str]
-    facts: Sequence[str]
-    tables: Sequence[Table]
-    failures: Sequence[Failure]
-    settings: Sequence[Table]
+TEACHING = {
+    "train/negative_acc": ("negatives.png", "negatives that are right"),
+    "train/pseudo_label_acc": ("pseudo_labels.png", "pseudo-labels that are right"),
+}
+"""What runs record of their teaching, the picture of it, and what it shows."""
 
 
 def write(
-    out: Path, plan: Plan, failures: Sequence[Failure], baseline: str, command: str
+    out: Path,
+    plan: Plan,
+    failures: Sequence[Failure],
+    baseline: str,
+    command: str,
 ) -> list[str]:
-    """Writes ``report.md``, ``report.html``, ``results.csv`` and ``curves.png``.
+    """Writes ``report.md``, ``report.html``, ``results.csv``, ``results.json`` and ``curves.png``.
 
     Args:
-        out: folder of the comparison.
+        out: folder of the comparison, or of its task.
         plan: its runs and settings.
         failures: runs that failed in this call.
-        baseline: algorithm that the others are compared with.
+        baseline: variant that the others are compared with.
         command: the command line, to show.
 
     Returns:
         Warnings that the report holds: what should be equal and is not.
     """
-    found = {run: read_result(run) for run in plan.runs}
-    results = {run.name: result for run, result in found.items() if result is not None}
-    finished = [run for run in plan.runs if run.name in results]
-    models = [
-        model
-        for algorithm in plan.own
-        for model in list_models([run for run in plan.runs if run.algorithm == algorithm], results)
-    ]
-    report = build(plan, finished, results, models, failures, baseline, command)
-    write_csv(out / "results.csv", finished, results)
+    out.mkdir(parents=True, exist_ok=True)
+    results, finished = read_results([plan])
+    models = collect_models(plan, results)
     picture = out / "curves.png"
     if models:
         from dnll_plugin.comparison.curves import draw
@@ -83,51 +60,105 @@ def write(
         draw(models, picture)
     else:
         picture.unlink(missing_ok=True)
-    render(report, out, picture)
-    return list(report.warnings)
-
-
-def build(
-    plan: Plan,
-    finished: Sequence[Run],
-    results: Mapping[str, Mapping[str, Any]],
-    models: Sequence[Model],
-    failures: Sequence[Failure],
-    baseline: str,
-    command: str,
-) -> Report:
-    """Puts together what the report says."""
+    pictures = [Picture(picture, "error rates over the steps and at the end")] if models else []
+    pictures += draw_all_teaching([plan], finished, out)
     shared = plan.shared
-    warnings = [*find_differing_settings(shared, finished), *find_differing_splits(finished)]
-    return Report(
+    warnings = find_warnings(plan, finished, results)
+    report = Report(
         title=f"{shared['dataset']}, {shared['num_labels']} labels: {', '.join(plan.own)}",
         command=command,
         warnings=warnings,
-        facts=list(facts(plan, finished, results, warnings)),
+        facts=list(collect_facts([plan], finished, results, warnings)),
         tables=[error_table(models, baseline), seed_table(models, plan.runs)] if models else [],
-        failures=failures,
-        settings=[
-            Table("Shared by all runs", ("key", "value"), [(k, str(v)) for k, v in shared.items()]),
-            *(
-                Table(
-                    f"Own keys of {algorithm}",
-                    ("key", "value", "from"),
-                    [(key, str(value), origin) for key, (value, origin) in keys.items()],
-                )
-                for algorithm, keys in plan.own.items()
-            ),
-        ],
+        failures=[failure for failure in failures if failure.run in plan.runs],
+        settings=settings_tables(plan),
+        pictures=pictures,
     )
+    write_csv(out / "results.csv", finished, results)
+    write_json(out / "results.json", [plan], results, warnings, None)
+    render(report, out)
+    return warnings
 
 
-def facts(
-    plan: Plan,
+def write_over_tasks(
+    out: Path, plans: Sequence[Plan], failures: Sequence[Failure], baseline: str, command: str
+) -> list[str]:
+    """Writes the report of each task into its folder, and one over all of them.
+
+    Args:
+        out: folder of the comparison.
+        plans: one a task.
+        failures, baseline, command: see `write`.
+
+    Returns:
+        Warnings that the reports hold.
+    """
+    warnings = [
+        f"{plan.task}: {warning}"
+        for plan in plans
+        for warning in write(out / plan.task, plan, failures, baseline, command)
+    ]
+    results, finished = read_results(plans)
+    models = {plan.task: found for plan in plans if (found := collect_models(plan, results))}
+    across = find_differing_code(finished, results)
+    # what each task says of itself is not said again
+    warnings = [w for w in warnings if ": different code: " not in w] + across
+    over_tasks = compare_over_tasks(models, baseline) if models else None
+    names = list(dict.fromkeys(name for plan in plans for name in plan.own))
+    report = Report(
+        title=f"{len(plans)} tasks, {len(names)} algorithms",
+        command=command,
+        warnings=warnings,
+        facts=[*collect_facts(plans, finished, results, warnings), *collect_rank_facts(over_tasks)],
+        tables=[] if over_tasks is None else [over_tasks_table(over_tasks), task_table(over_tasks)],
+        failures=failures,
+        settings=[],
+        pictures=[*draw_over_tasks(over_tasks, out), *draw_all_teaching(plans, finished, out)],
+        reading="reading_tasks.txt",
+        pages=[plan.task for plan in plans],
+    )
+    write_csv(out / "results.csv", finished, results)
+    write_json(out / "results.json", plans, results, warnings, over_tasks)
+    render(report, out)
+    return warnings
+
+
+def read_results(plans: Iterable[Plan]) -> tuple[dict[str, dict[str, Any]], list[Run]]:
+    """``result.json`` of the finished runs by their names, and these runs."""
+    runs = [run for plan in plans for run in plan.runs]
+    found = {run.name: read_result(run) for run in runs}
+    results = {name: result for name, result in found.items() if result is not None}
+    return results, [run for run in runs if run.name in results]
+
+
+def collect_models(plan: Plan, results: Mapping[str, Mapping[str, Any]]) -> list[Model]:
+    """The models that the finished runs of a task trained, in the order of the variants."""
+    return [
+        model
+        for name in plan.own
+        for model in list_models([run for run in plan.runs if run.variant == name], results)
+    ]
+
+
+def find_warnings(
+    plan: Plan, finished: Sequence[Run], results: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """What should be equal in the finished runs of a task and is not."""
+    return [
+        *find_differing_settings(plan, finished),
+        *find_differing_splits(finished),
+        *find_differing_code(finished, results),
+    ]
+
+
+def collect_facts(
+    plans: Sequence[Plan],
     finished: Sequence[Run],
     results: Mapping[str, Mapping[str, Any]],
     warnings: Sequence[str],
 ) -> Iterable[str]:
     """What a reader must know to judge the numbers, one sentence each."""
-    yield f"{len(finished)} of {len(plan.runs)} runs are finished."
+    yield f"{len(finished)} of {sum(len(plan.runs) for plan in plans)} runs are finished."
     if not finished:
         return
     if not warnings:
@@ -136,99 +167,63 @@ def facts(
             "labeled and unlabeled images."
         )
     devices = sorted({str(result["device"]) for result in results.values()})
-    versions = sorted({_versions(result["versions"]) for result in results.values()})
+    versions = sorted({versions_in_words(result["versions"]) for result in results.values()})
     yield f"Run on {', '.join(devices)}; {'; '.join(versions)}."
+    code = sorted({" then ".join(result.get("code", [])) for result in results.values()} - {""})
+    if code:
+        yield f"Code: dnll_plugin {'; '.join(code)}."
 
 
-def error_table(models: Sequence[Model], baseline: str) -> Table:
-    """The main table: one line a model."""
-    base = next((model for model in models if model.algorithm == baseline), None)
-    rows = [
-        (
-            model.name,
-            str(model.nets),
-            _spread(spread(list(model.final.values()))),
-            _spread(spread(list(model.best.values()))),
-            _difference(None if base is None else paired_difference(model.final, base.final))
-            if model is not base
-            else "baseline",
-            f"{spread(list(model.seconds_per_step.values())).mean:.4f}",
-            model.updates,
-        )
-        for model in models
-    ]
-    header = (
-        *("model", "nets", "error at the end, %", "best error, %"),
-        *(f"minus {baseline}, 95% interval", "s a step", "updates a submodel"),
+def collect_rank_facts(over_tasks: OverTasks | None) -> Iterable[str]:
+    """What the ranks are of, one sentence each."""
+    if over_tasks is None:
+        return
+    seeds = "; ".join(
+        f"{task}: {', '.join(map(str, over_tasks.seeds[task])) or 'none in common'}"
+        for task in over_tasks.tasks
     )
-    return Table("Error rates on the test set", header, rows)
+    yield f"Ranks and mean errors are of the seeds that all models have ({seeds})."
+    lacking = [line.name for line in over_tasks.lines if line.mean_error is None]
+    if lacking:
+        yield f"Without a rank, because a task is not finished: {', '.join(lacking)}."
+    if over_tasks.friedman is not None:
+        yield f"Friedman's test that all rank alike: p = {over_tasks.friedman:.3g}."
 
 
-def seed_table(models: Sequence[Model], runs: Sequence[Run]) -> Table:
-    """The error at the end of each seed."""
-    seeds = list(dict.fromkeys(run.seed for run in runs))
-    rows = [
-        (
-            model.name,
-            *(f"{model.final[seed]:.2f}" if seed in model.final else NOTHING for seed in seeds),
-        )
-        for model in models
-    ]
-    header = ("model", *(f"seed {seed}" for seed in seeds))
-    return Table("Error at the end of each seed, %", header, rows)
+def draw_over_tasks(over_tasks: OverTasks | None, out: Path) -> list[Picture]:
+    """Draws the pictures over several tasks; none is left over from an earlier call."""
+    ranks, over_time = out / "ranks.png", out / "error_over_time.png"
+    for file in (ranks, over_time):
+        file.unlink(missing_ok=True)
+    if over_tasks is None:
+        return []
+    from dnll_plugin.comparison import pictures_over_tasks
+
+    pictures = []
+    if over_tasks.critical is not None:
+        pictures_over_tasks.draw_ranks(over_tasks, ranks)
+        pictures.append(Picture(ranks, "mean ranks with the critical difference"))
+    models = [model for line in over_tasks.lines for model in line.by_task.values()]
+    if pictures_over_tasks.has_passes(models):
+        pictures_over_tasks.draw_error_over_computing(over_tasks, over_time)
+        pictures.append(Picture(over_time, "error against computing on each task"))
+    return pictures
 
 
-def write_csv(
-    file: Path, finished: Sequence[Run], results: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """One line a finished run, with all its numbers."""
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
+def draw_all_teaching(plans: Sequence[Plan], finished: Sequence[Run], out: Path) -> list[Picture]:
+    """Draws how right the teaching of unlabeled rows was over the steps, where it is recorded."""
+    pictures = []
+    for key, (name, title) in TEACHING.items():
+        curves: dict[str, dict[str, dict[int, list[tuple[int, float]]]]] = {}
         for run in finished:
-            result = results[run.name]
-            updates = {f"updates_{k}": n for k, n in result.get("updates", {}).items()}
-            per_step = result["seconds"] / result["iterations"]
-            writer.writerow(
-                {**result, **updates, "seconds_per_step": per_step, "folder": run.folder.path}
-            )
+            curve = metric_curve(run, key)
+            if curve:
+                task = run.task or str(plans[0].shared["dataset"])
+                curves.setdefault(task, {}).setdefault(run.variant, {})[run.seed] = curve
+        (out / name).unlink(missing_ok=True)
+        if curves:
+            from dnll_plugin.comparison.pictures_over_tasks import draw_teaching
 
-
-def render(report: Report, out: Path, picture: Path) -> None:
-    """Writes the report as Markdown, and as HTML with the picture inside."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-    environment = Environment(
-        loader=PackageLoader("dnll_plugin.comparison"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    has_picture = picture.exists()
-    inside = base64.b64encode(picture.read_bytes()).decode("ascii") if has_picture else ""
-    for name, image in (("report.md", picture.name), ("report.html", inside)):
-        text = environment.get_template(name).render(
-            report=report, image=image if has_picture else ""
-        )
-        (out / name).write_text(text, encoding="utf-8")
-
-
-def _spread(values: Spread) -> str:
-    if values.deviation is None:
-        return f"{values.mean:.2f}"
-    return f"{values.mean:.2f} ± {values.deviation:.2f}"
-
-
-def _difference(difference: Difference | None) -> str:
-    if difference is None:
-        return NOTHING
-    if difference.half_width is None:
-        return f"{difference.mean:+.2f} (one seed)"
-    low, high = (difference.mean + sign * difference.half_width for sign in (-1, 1))
-    mark = " *" if difference.is_clear else ""
-    return f"{difference.mean:+.2f} [{low:+.2f}, {high:+.2f}]{mark}"
-
-
-def _versions(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
+            draw_teaching(curves, title, out / name)
+            pictures.append(Picture(out / name, f"{title}, over the steps"))
+    return pictures

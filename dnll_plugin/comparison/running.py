@@ -1,23 +1,32 @@
 """Runs the runs of a comparison, each in a process of its own, a few at a time."""
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from dnll_plugin.comparison.planning import Run
+from dnll_plugin.comparison.plan import Run
+from dnll_plugin.errors import InputError
 from dnll_plugin.runs.signals import Interruption
 
 SECONDS_BETWEEN_LOOKS = 0.2
 """How often the runs are looked after: costs nothing, and no run waits longer to be started."""
 
 Command = Callable[[Run], Sequence[str]]
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+PR_SET_PDEATHSIG = 1
+"""Of Linux's ``prctl``: the signal that the kernel sends when the parent ends."""
+
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ class Child:
     run: Run
     process: subprocess.Popen[bytes]
     output: IO[bytes]
+    device: str | None
 
 
 def build_command(run: Run) -> list[str]:
@@ -51,46 +61,61 @@ def build_command(run: Run) -> list[str]:
     return [sys.executable, "-m", "dnll_plugin", *run.arguments]
 
 
+@dataclass(frozen=True)
+class Launch:
+    """How runs are started.
+
+    Attributes:
+        jobs: processes at a time, at least 1.
+        devices: values of ``CUDA_VISIBLE_DEVICES`` that runs are spread over; none: as it is.
+        lock: file descriptor that the children keep open.
+        command: gives the command line of a run.
+    """
+
+    jobs: int
+    devices: tuple[str, ...] = ()
+    lock: int | None = None
+    command: Command = build_command
+
+
 def run_all(
     runs: Iterable[Run],
-    jobs: int,
+    launch: Launch,
     logs: Path,
     watcher: Watcher,
     interruption: Interruption,
-    *,
-    lock: int | None = None,
-    command: Command = build_command,
+    choose: Callable[[Sequence[Run]], Run] = lambda waiting: waiting[0],
 ) -> list[Failure]:
-    """Runs every run, ``jobs`` at a time; a failed one does not stop the others.
+    """Runs every run, some at a time; a failed one does not stop the others.
 
     After a signal no run is started any more, and those in progress are asked to save and end.
 
     Args:
         runs: those that are not finished.
-        jobs: processes at a time, at least 1.
+        launch: how they are started.
         logs: folder of a file a run with what it printed.
         watcher: is told what happens.
         interruption: tells the signal that asked to end.
-        lock: file descriptor that the children keep open.
-        command: gives the command line of a run.
+        choose: gives the one of the waiting runs that comes next.
 
     Returns:
         The runs that did not finish; also those that a signal ended, but none that never started.
     """
-    waiting, children = deque(runs), list[Child]()
-    environment = build_environment(os.environ, jobs)
+    waiting, children = list(runs), list[Child]()
+    environment = build_environment(os.environ, launch.jobs)
     failures = []
     told = False
-    logs.mkdir(parents=True, exist_ok=True)
     try:
         while waiting or children:
             if interruption() is not None and not told:
                 waiting.clear()
                 _tell(children, signal.SIGTERM)
                 told = True
-            while waiting and len(children) < jobs:
-                run = waiting.popleft()
-                children.append(_start(run, command(run), logs, environment, lock))
+            while waiting and len(children) < launch.jobs:
+                run = choose(waiting)
+                waiting.remove(run)
+                device = choose_device(launch.devices, [child.device for child in children])
+                children.append(_start(run, launch, logs, environment, device))
                 watcher.started(run)
             for child in [child for child in children if child.process.poll() is not None]:
                 children.remove(child)
@@ -117,6 +142,45 @@ def build_environment(environment: Mapping[str, str], jobs: int) -> dict[str, st
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     return {"OMP_NUM_THREADS": str(max(1, cores // jobs)), **environment}
+
+
+def choose_device(devices: Sequence[str], taken: Sequence[str | None]) -> str | None:
+    """The device with the fewest runs, None if there are no devices to choose from.
+
+    Args:
+        devices: without repetition.
+        taken: that of each run in progress.
+    """
+    number = Counter(taken)
+    return min(devices, key=lambda device: number[device], default=None)
+
+
+def read_devices(words: Sequence[str], visible: str | None) -> tuple[str, ...]:
+    """Values of ``CUDA_VISIBLE_DEVICES``, each of one GPU.
+
+    Args:
+        words: ``cuda:N`` or ``N``, as torch counts the GPUs that this process sees.
+        visible: this process's own ``CUDA_VISIBLE_DEVICES``, None if it is not set.
+
+    Raises:
+        InputError: a word is no device, stands there twice, or is not visible.
+    """
+    seen = None if visible is None else [name for name in visible.split(",") if name.strip()]
+    devices: list[str] = []
+    for word in words:
+        number = word.removeprefix("cuda:")
+        if not (number.isascii() and number.isdigit()):
+            raise InputError(f"--devices: {word!r} is no GPU; write cuda:0 cuda:1, or 0 1")
+        if seen is not None and int(number) >= len(seen):
+            raise InputError(
+                f"--devices: {word} is not there: {VISIBLE} shows {len(seen)}; leave it out"
+            )
+        devices.append(str(int(number)) if seen is None else seen[int(number)].strip())
+        if devices.count(devices[-1]) > 1:
+            raise InputError(
+                f"--devices: {word} stands there twice; --jobs says how many runs at a time"
+            )
+    return tuple(devices)
 
 
 def locate_log(run: Run, logs: Path) -> Path:
@@ -146,20 +210,32 @@ def last_lines(log: Path, number: int = 5) -> tuple[str, ...]:
 
 
 def _start(
-    run: Run, command: Sequence[str], logs: Path, environment: Mapping[str, str], lock: int | None
+    run: Run, launch: Launch, logs: Path, environment: Mapping[str, str], device: str | None
 ) -> Child:
-    output = locate_log(run, logs).open("ab")
+    log = locate_log(run, logs)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    output = log.open("ab")
+    launcher = os.getpid()
     # a session of its own: Ctrl-C reaches only this process, which passes it on once
     process = subprocess.Popen(
-        command,
+        launch.command(run),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env=environment,
+        env={**environment, **({} if device is None else {VISIBLE: device})},
         start_new_session=True,
-        pass_fds=() if lock is None else (lock,),
+        pass_fds=() if launch.lock is None else (launch.lock,),
+        preexec_fn=lambda: _end_with(launcher),
     )
-    return Child(run, process, output)
+    return Child(run, process, output, device)
+
+
+def _end_with(launcher: int) -> None:
+    """In the child: asks the kernel to have it save and end when the launcher is killed."""
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != launcher:  # it ended before the kernel knew
+            os._exit(128 + signal.SIGTERM)
 
 
 def _tell(children: Sequence[Child], number: signal.Signals) -> None:

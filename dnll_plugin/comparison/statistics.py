@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from dnll_plugin.comparison.planning import Run
+from dnll_plugin.comparison.plan import Run
 from dnll_plugin.runs import records
 
 CONFIDENCE = 0.95
@@ -44,22 +44,35 @@ class Model:
 
     Attributes:
         name: as in the tables.
-        algorithm: that trained it.
+        variant: that trained it.
         nets: passes that a prediction takes.
         final, best: error rates in percent, by seed.
         curves: by seed.
         seconds_per_step: by seed; evaluation and saving included.
         updates: in words, those that each submodel got.
+        ece: expected calibration error in percent, by seed; of the seeds that recorded it.
+        passes: computing of a step in rows that go forward through a net, None if not recorded.
     """
 
     name: str
-    algorithm: str
+    variant: str
     nets: int
     final: BySeed
     best: BySeed
     curves: Mapping[int, Curve]
     seconds_per_step: BySeed
     updates: str
+    ece: BySeed
+    passes: float | None
+
+    def mean_curve(self) -> Curve:
+        """Mean error over the seeds at the steps that every seed evaluated at."""
+        by_step = [dict(curve) for curve in self.curves.values()]
+        return [
+            (step, statistics.fmean(errors[step] for errors in by_step))
+            for step in by_step[0]
+            if all(step in errors for errors in by_step)
+        ]
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -104,10 +117,10 @@ def read_result(run: Run) -> dict[str, Any] | None:
 
 
 def list_models(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -> list[Model]:
-    """The models that the finished runs of an algorithm trained.
+    """The models that the finished runs of a variant trained.
 
     Args:
-        runs: those of one algorithm.
+        runs: those of one variant.
         results: of the finished runs, by the run's name.
 
     Returns:
@@ -119,28 +132,48 @@ def list_models(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -
     found = {seed: results[run.name] for seed, run in done.items()}
     first = next(iter(found.values()))
     is_pair = "ensemble_error_rate" in first
+    variant = runs[0].variant
 
-    def model(name: str, nets: int, metric: str, final_key: str) -> Model:
+    def model(name: str, nets: int, metric: str, final_key: str, ece_key: str) -> Model:
         curves = {seed: error_curve(run, metric) for seed, run in done.items()}
         return Model(
             name=name,
-            algorithm=runs[0].algorithm,
+            variant=variant,
             nets=nets,
             final={seed: result[final_key] for seed, result in found.items()},
             best={seed: min(error for _, error in curves[seed]) for seed in found},
             curves=curves,
             seconds_per_step={seed: r["seconds"] / r["iterations"] for seed, r in found.items()},
             updates=updates_in_words(first),
+            ece={seed: r[ece_key] for seed, r in found.items() if ece_key in r},
+            passes=count_passes(list(found.values())),
         )
 
-    algorithm = runs[0].algorithm
-    name = f"{algorithm}, one submodel" if is_pair else algorithm
-    models = [model(name, 1, "eval/top-1-acc", "error_rate")]
+    name = f"{variant}, one submodel" if is_pair else variant
+    models = [model(name, 1, "eval/top-1-acc", "error_rate", "ece")]
     if is_pair:
-        models.append(
-            model(f"{algorithm}, ensemble", 2, "eval/ensemble-acc", "ensemble_error_rate")
-        )
+        name = f"{variant}, ensemble"
+        models.append(model(name, 2, "eval/ensemble-acc", "ensemble_error_rate", "ensemble_ece"))
     return models
+
+
+def count_passes(results: Sequence[Mapping[str, Any]]) -> float | None:
+    """Computing of a step, in rows that go forward through a net.
+
+    A row that goes backward too costs that twice more (the gradients of activations and weights).
+
+    Args:
+        results: of the runs of a variant, at least one.
+
+    Returns:
+        Mean of the runs that recorded their rows, None if none did.
+    """
+    counted = [
+        result["rows_forward"] + 2 * result["rows_backward"]
+        for result in results
+        if "rows_forward" in result
+    ]
+    return statistics.fmean(counted) if counted else None
 
 
 def error_curve(run: Run, metric: str) -> Curve:
@@ -149,6 +182,15 @@ def error_curve(run: Run, metric: str) -> Curve:
         (int(record["step"] or 0), 100.0 * (1.0 - accuracy))
         for record in records.read(run.folder.metrics)
         if (accuracy := record.get(metric)) is not None
+    ]
+
+
+def metric_curve(run: Run, metric: str) -> Curve:
+    """A recorded number of a run at each step that has it."""
+    return [
+        (int(record["step"] or 0), float(value))
+        for record in records.read(run.folder.metrics)
+        if (value := record.get(metric)) is not None
     ]
 
 

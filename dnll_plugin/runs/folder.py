@@ -36,6 +36,10 @@ class RunFolder:
         return self.path / "curves.png"
 
     @property
+    def code(self) -> Path:
+        return self.path / "code.txt"
+
+    @property
     def classes(self) -> Path:
         return self.path / "classes.json"
 

@@ -6,11 +6,13 @@ import resource
 import sys
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from statistics import fmean
 from typing import Any
 
 import torch
 
 from dnll_plugin.files import write_text
+from dnll_plugin.runs.code_version import note_code
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.records import Record, read
 from dnll_plugin.settings.resolve import Settings
@@ -22,18 +24,22 @@ def write_result(
     folder: RunFolder, settings: Settings, algorithm: Any, device: torch.device, seconds: float
 ) -> dict[str, Any]:
     """Writes ``result.json``, the last file of a run, and returns what it holds."""
-    rates = error_rates(read(folder.metrics))
+    records = read(folder.metrics)
+    rates = error_rates(records)
     best = min(rates["best_error_rate"], _error(algorithm.best_eval_acc))
     result = {
         **{name: settings[name] for name in ("algorithm", "dataset", "num_labels", "seed")},
         "iterations": algorithm.it,
         **rates,
         "best_error_rate": best,
+        **calibration_errors(records),
+        **count_rows(records),
         "world_size": algorithm.world_size,
         "seconds": seconds,
         "device": device_name(device),
         "peak_memory_mb": peak_memory_mb(device),
         "versions": versions(),
+        "code": note_code(folder.code),
     }
     if "RoleSwapHook" in algorithm.hooks_dict:
         result["updates"] = algorithm.hooks_dict["RoleSwapHook"].updates(algorithm.it)
@@ -62,6 +68,27 @@ def error_rates(records: list[Record]) -> dict[str, float]:
             for name, rate in rates.items()
         },
     }
+
+
+def calibration_errors(records: list[Record]) -> dict[str, float]:
+    """Expected calibration errors of the last step in percent: ``ece``, of a pair
+    ``ensemble_ece`` too; nothing where they were not recorded."""
+    last = records[-1]
+    names = {"ece": "eval/ece", "ensemble_ece": "eval/ensemble-ece"}
+    return {
+        name: 100.0 * error for name, key in names.items() if (error := last.get(key)) is not None
+    }
+
+
+def count_rows(records: list[Record]) -> dict[str, float]:
+    """Rows a step that went through a net, ``rows_forward``, and backward, ``rows_backward``: the
+    mean of the logged steps; nothing where they were not recorded."""
+    means = {}
+    for name in ("rows_forward", "rows_backward"):
+        counted = [rows for record in records if (rows := record.get(f"train/{name}")) is not None]
+        if counted:
+            means[name] = fmean(counted)
+    return means
 
 
 def device_name(device: torch.device) -> str:

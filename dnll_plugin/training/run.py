@@ -8,6 +8,7 @@ from rich.console import Console
 
 from dnll_plugin.errors import FileNotWrittenError
 from dnll_plugin.hooks.finite import FiniteHook, NotFiniteError
+from dnll_plugin.runs.code_version import note_code
 from dnll_plugin.runs.curves import draw_curves
 from dnll_plugin.runs.folder import LATEST, RunFolder
 from dnll_plugin.runs.log import ToolboxLog
@@ -20,6 +21,7 @@ from dnll_plugin.training.build import build_algorithm
 from dnll_plugin.training.ddp import AgreementHook, distribute
 from dnll_plugin.training.loaders import end_workers, lack_of_files_is_wrong_input
 from dnll_plugin.training.metrics import MetricsHook
+from dnll_plugin.training.passes import PassesHook
 from dnll_plugin.training.progress import ProgressHook
 from dnll_plugin.training.ranks import Ranks
 from dnll_plugin.training.saving import (
@@ -55,6 +57,7 @@ def train(
         saving = add_hooks(algorithm, folder, interruption, progress, ranks)
         restore_run(folder, algorithm, saving, resume, logger)
         ranks.run_on_rank0(lambda: settings.dump(folder.config))
+        ranks.run_on_rank0(lambda: note_code(folder.code))
         logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
         try:
             with lack_of_files_is_wrong_input():
@@ -102,6 +105,8 @@ def add_hooks(
     algorithm.register_hook(agreement, None, "HIGHEST")
     algorithm.register_hook(QuietEvaluationHook(), "EvaluationHook", "HIGH")
     if ranks.is_first:
+        # first of all, so that what evaluates after the step is not counted
+        algorithm.register_hook(PassesHook(), None, "HIGHEST")
         algorithm.register_hook(MetricsHook(folder.path, progress.logger), None, "ABOVE_NORMAL")
     algorithm.register_hook(finite, "FiniteHook", "NORMAL")
     algorithm.register_hook(saving, None, "LOW")

@@ -13,6 +13,7 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.runs.folder import BEST
 from dnll_plugin.runs.signals import Interruption
 from dnll_plugin.training import checkpoint
+from dnll_plugin.training.calibration import record_predictions
 from dnll_plugin.training.foreign_checkpoint import (
     check_weights,
     load_from_toolbox,
@@ -32,7 +33,17 @@ class Interrupted(Exception):
 
 
 class QuietEvaluationHook(EvaluationHook):
-    """The toolbox's evaluation, without saving and loading models once more after the run."""
+    """The toolbox's evaluation, with the calibration at the last step, and without saving and
+    loading models once more after the run.
+    """
+
+    def after_train_step(self, algorithm: Any) -> None:
+        if not self.is_last_iter(algorithm):
+            super().after_train_step(algorithm)
+            return
+        with record_predictions(algorithm) as predictions:
+            super().after_train_step(algorithm)
+        algorithm.log_dict |= predictions.calibration_errors("eval")
 
     def after_run(self, algorithm: Any) -> None:
         algorithm.results_dict = {

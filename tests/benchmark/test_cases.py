@@ -39,7 +39,8 @@ def test_standard_cases_resolve() -> None:
 def test_a_floor_has_the_passes_of_the_step(
     tmp_path: Path, own: tuple[str, ...], passes: list[bool]
 ) -> None:
-    from dnll_plugin.benchmark.passes import find_nets, recorded
+    from dnll_plugin.benchmark.passes import recorded
+    from dnll_plugin.training.passes import find_nets
 
     subject = cases.prepare(cases.Case("", DIGITS, (*TINY, *own)), tmp_path)
     algorithm = subject.algorithm

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from dnll_plugin.benchmark.passes import find_nets, recorded, replay
+from dnll_plugin.benchmark.passes import recorded, replay
+from dnll_plugin.training.passes import find_nets
 
 
 class Net(nn.Module):

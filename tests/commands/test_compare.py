@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dnll_plugin.commands import compare
 from dnll_plugin.commands.main import main
-from dnll_plugin.comparison.planning import Plan, Run
+from dnll_plugin.comparison.plan import Plan, Run
+from dnll_plugin.comparison.running import Launch
+from dnll_plugin.comparison.variants import list_variants
 from dnll_plugin.runs.folder import RunFolder
 
 CONFIG = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
@@ -26,7 +29,7 @@ CONFIG = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
     ],
 )
 def test_the_baseline_is_the_one_asked_for_or_the_first_of_the_toolbox(asked, algorithms, chosen):
-    assert compare.choose_baseline(asked, algorithms) == chosen
+    assert compare.choose_baseline(asked, list_variants(algorithms, [])) == chosen
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,9 @@ def test_the_baseline_is_the_one_asked_for_or_the_first_of_the_toolbox(asked, al
         (["--seeds", "3", "3"], "--seeds: 3 stands there twice"),
         (["--seeds", "-1"], "--seeds: must not be negative"),
         (["--jobs", "0"], "--jobs: must be at least 1"),
+        (["--c", "a/x.yaml", "b/x.yaml"], "--c: a/x.yaml and b/x.yaml have one name; rename one"),
+        (["--devices", "cpu"], "--devices: 'cpu' is no GPU; write cuda:0 cuda:1, or 0 1"),
+        (["--variant", "sharp"], "--variant 'sharp': write NAME:key=value"),
         (["--baseline", "fixmatch"], "--baseline: 'fixmatch' is none of --algorithms"),
         (["--out", "/dev/null/x"], "/dev/null/x: cannot be written"),
     ],
@@ -50,15 +56,15 @@ def test_wrong_options_are_one_line(capsys, tmp_path, options, message):
 def planned(monkeypatch, tmp_path):
     """A comparison whose two runs are planned without the toolbox, and run by the test's code."""
     runs = tuple(
-        Run("fixmatch", seed, 1, RunFolder(tmp_path / "runs" / f"fixmatch_{seed}"), ())
+        Run("fixmatch", "fixmatch", seed, 1, RunFolder(tmp_path / "runs" / f"fixmatch_{seed}"), ())
         for seed in range(2)
     )
     plan = Plan(runs, {"dataset": "digits", "num_labels": 20}, {"fixmatch": {}})
-    monkeypatch.setattr(compare, "plan_in_child", lambda request: plan)
+    monkeypatch.setattr(compare, "plan_in_child", lambda requests: [plan])
 
     def start(script):
         command = lambda run: [sys.executable, "-c", script, str(run.folder.path)]  # noqa: E731
-        monkeypatch.setattr(compare.run_all, "__kwdefaults__", {"lock": None, "command": command})
+        monkeypatch.setattr(compare, "Launch", partial(Launch, command=command))
         options = ["--algorithms", "fixmatch", "--seeds", "0", "1", "--out", str(tmp_path)]
         return main(["compare", "--c", "x.yaml", *options])
 
@@ -133,3 +139,41 @@ def test_a_real_comparison_of_two_algorithms_with_two_seeds(tmp_path):
     changed = subprocess.run([*command, "lr=0.5"], capture_output=True, text=True)
     assert changed.returncode == 2
     assert changed.stderr.splitlines()[-1].startswith("dnll: error: lr: the run in ")
+
+
+@pytest.mark.slow
+def test_a_real_comparison_over_two_tasks_that_grows(tmp_path):
+    """Adding an algorithm to a finished comparison runs that algorithm, and nothing twice."""
+    configs = []
+    for labels in (20, 40):
+        config = tmp_path / f"digits_{labels}.yaml"
+        lines = CONFIG.read_text().splitlines()
+        kept = [line for line in lines if not line.startswith(("num_labels", "save_name"))]
+        config.write_text("\n".join([*kept, f"num_labels: {labels}", ""]))
+        configs.append(str(config))
+    settings = ["num_train_iter=4", "epoch=2", "num_eval_iter=2", "num_log_iter=1", "batch_size=10"]
+
+    def compare(*algorithms):
+        command = [
+            *(sys.executable, "-m", "dnll_plugin", "compare", "--c", *configs, "--jobs", "2"),
+            *("--algorithms", *algorithms, "--variant", "sharp:algorithm=fixmatch,p_cutoff=0.8"),
+            *("--seeds", "0", "1", "--out", str(tmp_path / "out")),
+            *("--set", *settings, "img_size=8", "uratio=1", "data_on=device"),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return sorted((tmp_path / "out").glob("*/runs/*/result.json"))
+
+    first = compare("fixmatch")
+    assert len(first) == 8
+    before = {file: file.stat().st_mtime_ns for file in first}
+    assert len(compare("fixmatch", "dnll_fixmatch")) == 12
+    assert {file: file.stat().st_mtime_ns for file in first} == before
+    out = tmp_path / "out"
+    for name in ("report.html", "ranks.png", "error_over_time.png", "results.json"):
+        assert (out / name).stat().st_size > 0
+    over_tasks = json.loads((out / "results.json").read_text())["over_tasks"]
+    assert {model["name"] for model in over_tasks["models"]} == {
+        *("fixmatch", "dnll_fixmatch", "sharp")
+    }
+    assert all(model["ece"] is not None for model in over_tasks["models"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnll_plugin.comparison.planning import OwnKey, Plan, Run
+from dnll_plugin.comparison.plan import OwnKey, Plan, Run
 from dnll_plugin.runs.folder import RunFolder
 
 STEPS = 10
@@ -21,7 +21,7 @@ def make_run(tmp_path: Path) -> MakeRun:
 
     def make(algorithm: str = "fixmatch", seed: int = 0) -> Run:
         folder = RunFolder(tmp_path / "runs" / f"{algorithm}_{seed}")
-        return Run(algorithm, seed, STEPS, folder, ("train", "--resume"))
+        return Run(algorithm, algorithm, seed, STEPS, folder, ("train", "--resume"))
 
     return make
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.comparison.planning import Request, plan, plan_in_child
+from dnll_plugin.comparison.plan import Request
+from dnll_plugin.comparison.planning import plan, plan_in_child
 from dnll_plugin.comparison.published import AS_MANY_AS_LABELS, LOSS_WEIGHT, PUBLISHED
+from dnll_plugin.comparison.variants import list_variants
 from dnll_plugin.errors import InputError
 from dnll_plugin.settings import resolve as settings
 from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments
@@ -24,12 +26,13 @@ CONFIG = {
 def ask(tmp_path):
     """A request; keywords replace its parts, ``config`` those of the config file."""
 
-    def make(*algorithms, config=(), **changes):
+    def make(*algorithms, config=(), variants=(), **changes):
         file = tmp_path / "c.yaml"
         written = {**CONFIG, **dict(config)}
         file.write_text("".join(f"{key}: {value}\n" for key, value in written.items()))
         request = {
-            **{"config": file, "algorithms": algorithms, "seeds": (0, 1), "overrides": ()},
+            **{"config": file, "variants": list_variants(algorithms, variants)},
+            **{"seeds": (0, 1), "overrides": ()},
             **{"data_dir": None, "runs": tmp_path / "runs", **changes},
         }
         return Request(**request)
@@ -125,9 +128,9 @@ def test_a_run_with_other_settings_is_refused_before_anything_starts(ask):
 
 @pytest.mark.slow
 def test_a_plan_and_an_error_come_back_from_the_child(ask):
-    assert plan_in_child(ask("fixmatch")) == plan(ask("fixmatch"))
+    assert plan_in_child({"": ask("fixmatch")}) == [plan(ask("fixmatch"))]
     with pytest.raises(InputError, match="--algorithms: unknown name"):
-        plan_in_child(ask("nonsuch"))
+        plan_in_child({"": ask("nonsuch")})
 
 
 def test_published_keys_are_keys_of_their_algorithm_and_differ_from_its_defaults():
@@ -153,3 +156,53 @@ def test_published_keys_are_those_of_the_toolboxs_configs():
                 in_words = expected[key] == AS_MANY_AS_LABELS
                 value = written["num_labels"] if in_words else expected[key]
                 assert written[key] == value, (file.name, key)
+
+
+def test_a_variant_is_the_algorithm_with_its_own_settings(ask):
+    written = ("dnll_dual:negative_weight=1|2", "long:algorithm=fixmatch,num_train_iter=40,T=0.7")
+    got = plan(ask("fixmatch", variants=written, overrides=("negative_weight=9", "T=0.6")))
+    by_name = {run.name: resolved(run) for run in got.runs if run.seed == 0}
+    assert by_name["dnll_dual-negative_weight=1_0"].negative_weight == 1
+    assert by_name["dnll_dual-negative_weight=2_0"].negative_weight == 2
+    assert (by_name["long_0"].T, by_name["long_0"].num_train_iter) == (0.7, 40)
+    assert by_name["fixmatch_0"].T == 0.6
+    assert got.own["long"]["T"] == (0.7, "--variant")
+    assert got.shared["num_train_iter"] == 20
+    assert {run.variant: run.iterations for run in got.runs}["long"] == 40
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("a:algorithm=fixmach,T=1", "--variant a: unknown name 'fixmach'; did you mean"),
+        ("a:algorithm=fixmatch,seed=1", "--variant a: seed: give --seeds instead"),
+        ("a:algorithm=fixmatch,roles=mutual", "--variant a: roles: fixmatch does not read it"),
+    ],
+)
+def test_wrong_variants_are_refused(ask, written, message):
+    with pytest.raises(InputError) as error:
+        plan(ask("fixmatch", variants=(written,)))
+    assert str(error.value).startswith(message)
+
+
+def test_settings_of_the_files_algorithm_are_not_checked_if_it_is_not_compared(ask):
+    overrides = ("negative_source=peer",)
+    got = plan(ask("fixmatch", "dnll_fixmatch", overrides=overrides))
+    assert got.own["dnll_fixmatch"]["negative_source"] == ("peer", "--set")
+    with pytest.raises(InputError, match="negative_source"):
+        plan(ask("dnll_dual", overrides=overrides))
+
+
+def test_longer_runs_are_known_by_their_settings(ask):
+    got = plan(ask("dnll_dual", "fixmatch", variants=("long:algorithm=fixmatch,epoch=1",)))
+    work = {run.variant: run.work for run in got.runs}
+    assert work["dnll_dual"] == 2 * work["fixmatch"] == 2 * work["long"] > 0
+
+
+def test_settings_are_resolved_once_a_variant_whatever_the_seeds(ask, monkeypatch):
+    calls = []
+    resolve = settings.resolve
+    monkeypatch.setattr(settings, "resolve", lambda *a, **k: calls.append(a) or resolve(*a, **k))
+    got = plan(ask("fixmatch", "uda", seeds=tuple(range(5))))
+    assert len(got.runs) == 10
+    assert len(calls) == 2

@@ -9,6 +9,7 @@ from rich.console import Console
 from dnll_plugin.comparison import progress as progress_module
 from dnll_plugin.comparison.progress import Display, progress
 from dnll_plugin.comparison.running import Failure
+from dnll_plugin.comparison.schedule import Pace
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_only_the_end_of_a_long_file_is_read(tmp_path, monkeypatch):
 
 def test_without_a_terminal_events_are_lines(console, make_run, finished):
     kept, run, failing = finished("fixmatch", 0, [10]), make_run(seed=1), make_run(seed=2)
-    with Display([kept, run, failing], console) as display:
+    with Display([kept, run, failing], console, Pace(), 1) as display:
         display.started(run)
         finished("fixmatch", 1, [30, 20])
         display.ended(run, None)
@@ -53,15 +54,20 @@ def test_without_a_terminal_a_line_now_and_then_tells_of_the_runs_in_progress(
 ):
     monkeypatch.setattr(progress_module, "LINE_SECONDS", -1)
     run, waiting = make_run(seed=0), make_run(seed=1)
-    with Display([run, waiting], console) as display:
+    with Display([run, waiting], console, Pace(), 1) as display:
         display.started(run)
         display.look()
-    assert console.file.getvalue().splitlines()[1:] == ["fixmatch_0: step 0/10"]
+    assert console.file.getvalue().splitlines()[1:] == [
+        "fixmatch_0: step 0/10",
+        "0 of 2 runs finished",
+    ]
 
 
 def test_on_a_terminal_there_is_a_line_a_run(finished, make_run):
     console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
-    with Display([finished("fixmatch", 0, [30, 20]), make_run(seed=1)], console) as display:
+    with Display(
+        [finished("fixmatch", 0, [30, 20]), make_run(seed=1)], console, Pace(), 1
+    ) as display:
         console.print(display.table())
     text = console.file.getvalue()
     kept, waiting = (

@@ -96,7 +96,7 @@ def test_a_setting_that_differs_is_a_warning_in_the_report(tmp_path, runs, make_
     config.write_text(config.read_text().replace("lr: 0.03", "lr: 0.1"))
     plan = make_plan(*runs)
     expected = "dnll_dual_1: lr is 0.1, not 0.03 as planned."
-    assert find_differing_settings(plan.shared, runs) == [expected]
+    assert find_differing_settings(plan, runs) == [expected]
     warnings, text = write(tmp_path, plan)
     assert warnings == [expected]
     assert f"**Not comparable:** {expected}" in text

@@ -2,18 +2,25 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 
+from dnll_plugin.comparison.folder import acquire_folder
 from dnll_plugin.comparison.running import (
+    Launch,
     build_command,
     build_environment,
+    choose_device,
     describe_failure,
     last_lines,
+    read_devices,
     run_all,
 )
+from dnll_plugin.errors import InputError
 
 WRITE_RESULT = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); p.parent.mkdir(parents=True); "
 FINISH = WRITE_RESULT + """p.write_text('{"error_rate": 1}')"""
@@ -60,7 +67,9 @@ def nothing():
 def test_every_run_is_run_and_no_more_than_jobs_at_a_time(make_run, tmp_path, jobs):
     runs = [make_run(seed=seed) for seed in range(3)]
     watch = Watch()
-    assert run_all(runs, jobs, tmp_path / "logs", watch, nothing, command=stub(FINISH)) == []
+    assert (
+        run_all(runs, Launch(jobs, command=stub(FINISH)), tmp_path / "logs", watch, nothing) == []
+    )
     assert all(run.folder.is_finished() for run in runs)
     assert watch.most == jobs
     assert len(watch.told) == 6
@@ -69,14 +78,16 @@ def test_every_run_is_run_and_no_more_than_jobs_at_a_time(make_run, tmp_path, jo
 def test_a_failed_run_is_reported_and_does_not_stop_the_others(make_run, tmp_path):
     runs = [make_run(seed=seed) for seed in range(2)]
     command = stub(lambda run: FAIL if run.seed == 0 else FINISH)
-    (failure,) = run_all(runs, 1, tmp_path / "logs", Watch(), nothing, command=command)
+    (failure,) = run_all(runs, Launch(1, command=command), tmp_path / "logs", Watch(), nothing)
     assert (failure.run, failure.reason) == (runs[0], "exit code 2")
     assert failure.last_lines == ("step 1", "dnll: error: no")
     assert runs[1].folder.is_finished()
 
 
 def test_an_exit_without_a_result_is_a_failure(make_run, tmp_path):
-    (failure,) = run_all([make_run()], 1, tmp_path / "logs", Watch(), nothing, command=stub("pass"))
+    (failure,) = run_all(
+        [make_run()], Launch(1, command=stub("pass")), tmp_path / "logs", Watch(), nothing
+    )
     assert failure.reason == "exit code 0, but no result"
 
 
@@ -92,7 +103,11 @@ def test_after_a_signal_children_are_asked_once_to_save_and_none_is_started(make
 
     watch = Watch(interrupt_when_ready)
     failures = run_all(
-        runs, 2, logs, watch, lambda: came[0] if came else None, command=stub(SAVE_ON_TERM)
+        runs,
+        Launch(2, command=stub(SAVE_ON_TERM)),
+        logs,
+        watch,
+        lambda: came[0] if came else None,
     )
     assert [failure.reason for failure in failures] == ["ended by SIGTERM"] * 2
     assert [failure.last_lines for failure in failures] == [("ready", "saved")] * 2
@@ -109,7 +124,11 @@ def test_no_child_outlives_an_error_of_this_process(make_run, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run_all(
-            [make_run()], 1, log.parent, Watch(fail_once_it_runs), nothing, command=stub(script)
+            [make_run()],
+            Launch(1, command=stub(script)),
+            log.parent,
+            Watch(fail_once_it_runs),
+            nothing,
         )
     assert has_ended(int(log.read_text()))
 
@@ -153,3 +172,120 @@ def test_cores_are_shared_unless_the_user_says_how(monkeypatch):
 
 def test_a_run_is_started_by_this_python(make_run):
     assert build_command(make_run())[:4] == [sys.executable, "-m", "dnll_plugin", "train"]
+
+
+def test_the_one_that_is_chosen_comes_next(make_run, tmp_path):
+    runs = [make_run(seed=seed) for seed in range(3)]
+    watch = Watch()
+    run_all(
+        runs,
+        Launch(1, command=stub(FINISH)),
+        tmp_path / "logs",
+        watch,
+        nothing,
+        lambda waiting: waiting[-1],
+    )
+    started = [name for event, name in watch.told if event == "started"]
+    assert started == ["fixmatch_2", "fixmatch_1", "fixmatch_0"]
+
+
+def test_runs_are_spread_over_the_devices_in_their_environment(make_run, tmp_path):
+    runs = [make_run(seed=seed) for seed in range(4)]
+    logs = tmp_path / "logs"
+
+    def all_run():
+        files = [logs / f"{run.name}.txt" for run in runs]
+        return all(file.exists() and file.read_text() for file in files)
+
+    # each waits until all have said which device they see, so that all run at a time
+    tell = "import os, time; print(os.environ.get('CUDA_VISIBLE_DEVICES'), flush=True)\n"
+    go = repr(str(tmp_path / "go"))
+    wait = f"import pathlib\nwhile not pathlib.Path({go}).exists(): time.sleep(.01)\n"
+    launch = Launch(4, ("3", "GPU-5"), command=stub(tell + wait + FINISH))
+    watch = Watch(lambda: all_run() and (tmp_path / "go").touch())
+    assert run_all(runs, launch, logs, watch, nothing) == []
+    seen = sorted((logs / f"{run.name}.txt").read_text().strip() for run in runs)
+    assert seen == ["3", "3", "GPU-5", "GPU-5"]
+
+
+def test_the_device_with_the_fewest_runs_is_next():
+    assert choose_device(("0", "1"), ["0", "1", "0"]) == "1"
+    assert choose_device(("0", "1"), []) == "0"
+    assert choose_device((), [None, None]) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "visible", "expected"),
+    [
+        (["cuda:0", "cuda:1"], None, ("0", "1")),
+        (["0", "2"], "4,5,GPU-6", ("4", "GPU-6")),
+        ([], "1", ()),
+    ],
+)
+def test_devices_as_torch_counts_them_are_named_as_cuda_does(words, visible, expected):
+    assert read_devices(words, visible) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "visible", "message"),
+    [
+        (["cpu"], None, "'cpu' is no GPU"),
+        (["cuda:"], None, "'cuda:' is no GPU"),
+        (["0", "cuda:0"], None, "cuda:0 stands there twice"),
+        (["1"], "0", "1 is not there: CUDA_VISIBLE_DEVICES shows 1"),
+    ],
+)
+def test_wrong_devices_are_refused(words, visible, message):
+    with pytest.raises(InputError, match=message):
+        read_devices(words, visible)
+
+
+LAUNCHER = """
+import pathlib, sys
+from dnll_plugin.comparison.plan import Run
+from dnll_plugin.comparison.running import Launch, run_all
+from dnll_plugin.runs.folder import RunFolder
+from contextlib import ExitStack
+from dnll_plugin.comparison.folder import acquire_folder
+
+out, script = pathlib.Path(sys.argv[1]), sys.argv[2]
+class Watch:
+    def started(self, run): pass
+    def ended(self, run, failure): pass
+    def look(self): pass
+with ExitStack() as held:
+    lock = acquire_folder(out, held, print)
+    run = Run("a", "a", 0, 1, RunFolder(out / "a_0"), ())
+    run_all([run], Launch(1, (), lock, lambda run: [sys.executable, "-c", script]), out / "logs",
+            Watch(), lambda: None)
+"""
+
+SAVE_SLOWLY = SAVE_ON_TERM.replace("print('saved'", "time.sleep(0.5); print('saved'")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent")
+def test_after_kill_9_of_the_launcher_its_run_saves_and_the_next_call_waits_for_it(tmp_path):
+    log = tmp_path / "logs" / "a_0.txt"
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path), SAVE_SLOWLY])
+    wait_for(lambda: log.exists() and "ready" in log.read_text())
+    with (
+        pytest.raises(InputError, match="a comparison is still going on there"),
+        ExitStack() as held,
+    ):
+        acquire_folder(tmp_path, held, print)
+    launcher.kill()
+    launcher.wait()
+    said = []
+    with ExitStack() as held:
+        acquire_folder(tmp_path, held, said.append)
+        # only now, and not before, nobody works there
+        assert log.read_text().split() == ["ready", "saved"]
+    assert said == ["an earlier call was killed: waiting until its runs have saved and ended"]
+
+
+def wait_for(condition):
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came")

@@ -1,0 +1,75 @@
+"""Calibration of the evaluated weights, out of the passes that the toolbox's evaluation makes."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dnll_plugin.functional.calibration import expected_calibration_error
+
+PAIR = ("logits_left", "logits_right")
+
+
+class Predictions:
+    """Confidence and correctness of every row of a loader, in its first round.
+
+    Later rounds are not kept: Mean Teacher evaluates its student in a second one.
+
+    Args:
+        loader: The toolbox's, of batches with labels ``y_lb``.
+    """
+
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+        self.rounds = 0
+        self.targets: list[Tensor] = []
+        self.confidence: dict[str, list[Tensor]] = defaultdict(list)
+        self.predicted: dict[str, list[Tensor]] = defaultdict(list)
+
+    def __iter__(self) -> Iterator[Any]:
+        self.rounds += 1
+        for data in self.loader:
+            if self.rounds == 1:
+                self.targets.append(data["y_lb"].cpu())
+            yield data
+
+    def note(self, module: Any, inputs: Any, output: Any) -> None:
+        """Keeps what a net returned; to be registered as its forward hook."""
+        if self.rounds != 1 or not isinstance(output, dict):
+            return
+        for name in ("logits", *PAIR):
+            if name in output:
+                confidence, predicted = output[name].float().softmax(dim=1).max(dim=1)
+                self.confidence[name].append(confidence)
+                self.predicted[name].append(predicted)
+
+    def calibration_errors(self, eval_dest: str) -> dict[str, float]:
+        """``<eval_dest>/ece`` in [0, 1], of a pair the mean of its submodels; ``ensemble-ece``
+        beside."""
+        errors = {name: self._error(name) for name in self.confidence}
+        if not all(name in errors for name in PAIR):
+            return {f"{eval_dest}/ece": errors["logits"]} if "logits" in errors else {}
+        single = sum(errors[name] for name in PAIR) / len(PAIR)
+        return {f"{eval_dest}/ece": single, f"{eval_dest}/ensemble-ece": errors["logits"]}
+
+    def _error(self, name: str) -> float:
+        confidence, predicted = torch.cat(self.confidence[name]), torch.cat(self.predicted[name])
+        correct = predicted == torch.cat(self.targets).to(predicted.device)
+        return expected_calibration_error(confidence, correct).item()
+
+
+@contextmanager
+def record_predictions(algorithm: Any, eval_dest: str = "eval") -> Iterator[Predictions]:
+    """Records what the algorithm's model predicts on a loader while the context is open."""
+    loader = algorithm.loader_dict[eval_dest]
+    predictions = Predictions(loader)
+    handle = algorithm.model.register_forward_hook(predictions.note)
+    algorithm.loader_dict[eval_dest] = predictions
+    try:
+        yield predictions
+    finally:
+        algorithm.loader_dict[eval_dest] = loader
+        handle.remove()
