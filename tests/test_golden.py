@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dnll_plugin.functional.clustering import local_clustering_loss
+from dnll_plugin.functional.full_match import (
+    adaptive_negative_loss,
+    choose_roles,
+    entropy_meaning_loss,
+)
 from dnll_plugin.functional.losses import (
     Heads,
     consistency,
@@ -17,7 +23,7 @@ from dnll_plugin.functional.losses import (
     meanteacher_losses,
     negative_label_loss,
 )
-from dnll_plugin.functional.negatives import rows_without_pull, stable_rows
+from dnll_plugin.functional.negatives import find_top_k, rows_without_pull, stable_rows
 from dnll_plugin.functional.schedules import negative_label_weight, sigmoid_rampup
 
 GOLDEN = Path(os.environ.get("DNLL_GOLDEN_DIR") or Path(__file__).parent / "data" / "golden")
@@ -181,3 +187,32 @@ def test_local_clustering(path: Path) -> None:
         ("labeled", "unlabeled"), torch.autograd.grad(loss, (labeled, unlabeled)), strict=True
     ):
         assert_close(gradient, golden[f"grad_{kind}"])
+
+
+@pytest.mark.parametrize("path", [*files("fullmatch"), *files("fullflex")], ids=lambda p: p.stem)
+def test_golden_full_match(path: Path) -> None:
+    golden = load(path)
+    weak, threshold = golden["logits_ulb_w"], golden["p_cutoff"]
+    labeled, strong = (golden[f"logits_{rows}"].requires_grad_() for rows in ("lb", "ulb_s"))
+    confidence, label = weak.softmax(dim=1).max(dim=1)
+    progress = golden["class_acc"][label] if "class_acc" in golden else torch.ones(())
+    mask = (confidence >= threshold * progress / (2 - progress)).double()
+    top_k = find_top_k(weak, strong)
+    roles = choose_roles(strong, weak, mask, top_k, threshold)
+    assert top_k == golden["k"]
+    assert torch.equal(mask, golden["mask"])
+    assert torch.equal(roles.negatives, golden["negatives"])
+    assert torch.equal(roles.evened, golden["entropy_classes"])
+
+    terms = {
+        "sup": F.cross_entropy(labeled, golden["labels"]),
+        "unsup": (F.cross_entropy(strong, label, reduction="none") * mask).mean(),
+        "negative": adaptive_negative_loss(strong, roles.negatives),
+        "entropy": entropy_meaning_loss(strong, roles, top_k),
+    }
+    loss = torch.stack(list(terms.values())).sum()
+    loss.backward()
+    for name, term in {**terms, "total": loss}.items():
+        assert_close(term, golden[name])
+    assert_close(strong.grad, golden["grad_logits_ulb_s"])
+    assert_close(labeled.grad, golden["grad_logits_lb"])

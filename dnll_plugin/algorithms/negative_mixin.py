@@ -52,16 +52,8 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
         learns = 1.0 - mask.float()
         loss = negative_label_loss(strong, negatives, learns, len(learns), self.args.negative_loss)
         log = {}
-        idx_ulb = self.batch.get("idx_ulb")
-        if is_log_step(self) and idx_ulb is not None:
-            log = self.call_hook(
-                "observe",
-                "MonitorHook",
-                idx_ulb=idx_ulb.to(learns.device),
-                negatives=negatives,
-                learns=learns,
-            )
-            del log["util_ratio"]  # the algorithm's to tell
+        if is_log_step(self):
+            log = self.observe_negatives(negatives, learns)
             log["negative_loss"] = loss.detach()
         return weight * loss, log
 

@@ -150,6 +150,28 @@ def below_average_negatives(
     return (probabilities < average * (1 - ROUNDING)).scatter(1, most, False)
 
 
+def find_top_k(logits: Tensor, strong: Tensor) -> Tensor:
+    """Finds how many of its likeliest classes a net must name to agree with its weak view.
+
+    Args:
+        logits: Class logits (N, K) of the weak view, K >= 2.
+        strong: Those of the strong view.
+
+    Returns:
+        0-dim integer k from 2 to K, the smallest for which the class that the weak view predicts is
+        among the k likeliest of the strong view, in every row (FullMatch, arXiv:2303.11066, 3.2).
+    """
+    predicted = strong.gather(1, logits.argmax(dim=1, keepdim=True))
+    return (strong > predicted).sum(dim=1).max().clamp(min=1) + 1
+
+
+def rank_classes(logits: Tensor) -> Tensor:
+    """The rank of each class in its row, from 0 for the likeliest: integer (N, K)."""
+    order = logits.argsort(dim=1, descending=True, stable=True)
+    ranks = torch.arange(logits.shape[1], device=logits.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, ranks)
+
+
 class NegativeSampler(NamedTuple):
     """A way to choose negative labels.
 
