@@ -216,12 +216,27 @@ class MethodKeys(Keys):
     clustering_rampup: Number = Field(
         ge=0, description="epochs over which it ramps up from then on"
     )
+    certain_target: Literal["soft", "hard"] = Field(
+        description="what the certain images of shrinkmatch learn: the prediction, or its class"
+    )
+    alignment: Literal["queue", "average", "none"] = Field(
+        description="predictions that those of shrinkmatch are divided by: the mean of the last 32 "
+        "batches, a running average of all, or none"
+    )
+    shrink_by: Literal["aligned", "raw"] = Field(
+        description="predictions whose classes shrinkmatch removes: after or before that division"
+    )
+    auxiliary_rows: Literal["strong", "all"] = Field(
+        description="images that the auxiliary head of shrinkmatch sees, which sets its batch "
+        "norms too: the strong views, or every image and view"
+    )
     uncertain_weight: Number = Field(
         ge=0, description="weight of the uncertain images' loss of shrinkmatch"
     )
     ema_p: Number = Field(
         ge=0, le=1, description="momentum of the running share of certain images of shrinkmatch"
     )
+    restart_share: Flag = Field(description="start that share anew in each epoch")
     lb_views: Whole = Field(ge=1, le=2, description="weak views of a labeled image")
     net_right: Text | None = Field(
         min_length=1, description="net of the right submodel; null: the same as net"

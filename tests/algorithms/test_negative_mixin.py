@@ -88,7 +88,7 @@ def test_the_loss_is_that_of_the_masked_rows_strong_view(build: Any, kind: str) 
     assert not torch.autograd.grad(loss, strong)[0][0].any()
 
 
-@pytest.mark.parametrize("name", ["dnll_fixmatch", "shrinkmatch", "fullmatch"])
+@pytest.mark.parametrize("name", ["dnll_fixmatch", "fullmatch"])
 def test_no_number_is_brought_to_the_host_for_masked_rows(
     build: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
