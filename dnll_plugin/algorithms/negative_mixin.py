@@ -48,7 +48,9 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
         if weight == 0:
             return None
         source = self.predict_as_peer(self.batch["x_ulb_w"]) if self.has_peer else weak
-        negatives = self.call_hook("gen_negatives", "NegativeLabelHook", logits=source)
+        negatives = self.call_hook(
+            "gen_negatives", "NegativeLabelHook", logits=source, learner=strong
+        )
         learns = 1.0 - mask.float()
         loss = negative_label_loss(strong, negatives, learns, len(learns), self.args.negative_loss)
         log = {}

@@ -163,12 +163,13 @@ class MethodKeys(Keys):
     num_negatives: Whole | None = Field(
         ge=1,
         description="classes drawn for an image, below num_classes; null: 2 (1 of 2); not with "
-        "below_average",
+        "below_average or beyond_top_k",
     )
     negative_sampling: Annotated[Text, OneOf(negative_samplers)] = Field(
         description="how they are drawn from the classes that are not predicted; or below_average: "
         "every class, predicted or not, that is less likely for the image than for the batch on "
-        "average",
+        "average; or beyond_top_k: every class but the k likeliest, with the smallest k that lets "
+        "the predictions of both views agree (FullMatch)",
     )
     negative_loss: Annotated[Text, OneOf(negative_losses)] = Field(
         description="the mean of -log(1 - p) over them, or -log of what they leave together",

@@ -140,6 +140,7 @@ def test_finished_run_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("dnll_flexmatch", []),
         ("dnll_fixmatch", ["negative_sampling=least_likely", "negative_loss=each"]),
         ("dnll_fixmatch", ["negative_source=peer", "negative_late_epoch=null"]),
+        ("dnll_dual", ["negative_sampling=beyond_top_k"]),
         ("lc_meanteacher", ["lb_views=2", "clustering_start=1", "lr_schedule=linear_to_zero"]),
         ("shrinkmatch", ["p_cutoff=0.2", "ema_p=0.5"]),
         ("shrinkmatch", ["p_cutoff=0.2", "alignment=average", "restart_share=false"]),
