@@ -2,14 +2,28 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import semilearn  # noqa: F401  (before the hooks, which it registers)
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from dnll_plugin.functional.class_shrinking import (
+    shrink_classes,
+    shrink_loss,
+    shrunk_cross_entropy,
+    weigh_rows,
+)
 from dnll_plugin.functional.clustering import local_clustering_loss
+from dnll_plugin.functional.full_match import (
+    adaptive_negative_loss,
+    choose_roles,
+    entropy_meaning_loss,
+)
 from dnll_plugin.functional.losses import (
     Heads,
     consistency,
@@ -17,8 +31,10 @@ from dnll_plugin.functional.losses import (
     meanteacher_losses,
     negative_label_loss,
 )
-from dnll_plugin.functional.negatives import rows_without_pull, stable_rows
+from dnll_plugin.functional.negatives import find_top_k, rows_without_pull, stable_rows
 from dnll_plugin.functional.schedules import negative_label_weight, sigmoid_rampup
+from dnll_plugin.hooks.alignment import ALIGNMENTS
+from dnll_plugin.hooks.certainty import CertaintyHook
 
 GOLDEN = Path(os.environ.get("DNLL_GOLDEN_DIR") or Path(__file__).parent / "data" / "golden")
 TOLERANCE = 1e-9
@@ -181,3 +197,102 @@ def test_local_clustering(path: Path) -> None:
         ("labeled", "unlabeled"), torch.autograd.grad(loss, (labeled, unlabeled)), strict=True
     ):
         assert_close(gradient, golden[f"grad_{kind}"])
+
+
+@pytest.mark.parametrize("path", [*files("fullmatch"), *files("fullflex")], ids=lambda p: p.stem)
+def test_golden_full_match(path: Path) -> None:
+    golden = load(path)
+    weak, threshold = golden["logits_ulb_w"], golden["p_cutoff"]
+    labeled, strong = (golden[f"logits_{rows}"].requires_grad_() for rows in ("lb", "ulb_s"))
+    confidence, label = weak.softmax(dim=1).max(dim=1)
+    progress = golden["class_acc"][label] if "class_acc" in golden else torch.ones(())
+    mask = (confidence >= threshold * progress / (2 - progress)).double()
+    top_k = find_top_k(weak, strong)
+    roles = choose_roles(strong, weak, mask, top_k, threshold)
+    assert top_k == golden["k"]
+    assert torch.equal(mask, golden["mask"])
+    assert torch.equal(roles.negatives, golden["negatives"])
+    assert torch.equal(roles.evened, golden["entropy_classes"])
+
+    terms = {
+        "sup": F.cross_entropy(labeled, golden["labels"]),
+        "unsup": (F.cross_entropy(strong, label, reduction="none") * mask).mean(),
+        "negative": adaptive_negative_loss(strong, roles.negatives),
+        "entropy": entropy_meaning_loss(strong, roles, top_k),
+    }
+    loss = torch.stack(list(terms.values())).sum()
+    loss.backward()
+    for name, term in {**terms, "total": loss}.items():
+        assert_close(term, golden[name])
+    assert_close(strong.grad, golden["grad_logits_ulb_s"])
+    assert_close(labeled.grad, golden["grad_logits_lb"])
+
+
+ONE_RANK = SimpleNamespace(distributed=False, world_size=1, num_iter_per_epoch=1024)
+ALIGNED_BY = {"queue": ("queue", "pointer"), "average": ("average",)}
+
+
+def align_golden(golden: dict[str, Any], kind: str, raw: Tensor) -> Tensor:
+    """The aligned predictions, from the state before; the state after is checked."""
+    if not golden["use_distribution_alignment"]:
+        return raw
+    names = {name: name.replace("pointer", "queue_pointer") for name in ALIGNED_BY[kind]}
+    before = {name: golden[f"{stored}_before"] for name, stored in names.items()}
+    hook = ALIGNMENTS[kind]()
+    if golden.get("step") != 0:
+        hook.load_state_dict(before, raw.device)
+    target = hook.dist_align(ONE_RANK, raw)
+    for name, stored in names.items():
+        assert_close(torch.as_tensor(hook.state_dict()[name]), golden[f"{stored}_after"])
+    return target
+
+
+@pytest.mark.parametrize(
+    "path", [*files("shrinkmatch"), *files("stl_shrinkmatch")], ids=lambda path: path.stem
+)
+def test_golden_shrinkmatch(path: Path) -> None:
+    golden, is_stl = load(path), path.stem.startswith("stl_")
+    views = ("labeled_logits", "weak_logits", "strong_logits", "strong_aux_logits")
+    labeled, weak, strong, auxiliary = (golden[name].requires_grad_() for name in views)
+    raw = weak.detach().softmax(dim=1)
+    target = align_golden(golden, "average" if is_stl else "queue", raw)
+    certain = (target.amax(dim=1) >= golden["threshold"]).double()
+    shrunk = shrink_classes(raw if is_stl else target, golden["threshold"])
+    weights = weigh_rows(shrunk, target, certain)
+    learned = target.argmax(dim=1) if is_stl else target
+    hook = CertaintyHook(0.999, restarts=not is_stl)
+    step = golden["step" if is_stl else "step_in_epoch"]
+    if step > 0:
+        hook.share = torch.tensor(golden["certain_ratio_before"], dtype=torch.float64)
+    share = hook.update(SimpleNamespace(**vars(ONE_RANK), it=step), certain)
+
+    terms = {
+        "labeled": F.cross_entropy(labeled, golden["labels"]),
+        "certain": (F.cross_entropy(strong, learned, reduction="none") * certain).mean(),
+        "shrink": shrink_loss(auxiliary, shrunk, weights),
+    }
+    weighted = share * terms["shrink"]
+    weight = golden.get("lambda_unlabeled", 1.0)
+    loss = terms["labeled"] + weight * (terms["certain"] + weighted)
+    loss.backward()
+    for name, term in {**terms, "shrink_weighted": weighted, "total": loss}.items():
+        assert_close(term, golden[f"loss_{name}"])
+    assert_close(target, golden["target"])
+    assert_close(share, golden["certain_ratio_after"])
+    assert_close(weights, golden["row_weight"])
+    assert torch.equal(certain.bool(), golden["confident"])
+    for name, logits in zip(views, (labeled, weak, strong, auxiliary), strict=True):
+        assert_close(
+            torch.zeros(()) if logits.grad is None else logits.grad, golden[f"grad_{name}"]
+        )
+
+    rows = ~golden["confident"]
+    row_loss = shrunk_cross_entropy(auxiliary, shrunk.kept, shrunk.label)
+    top_class = golden["shrink_class" if is_stl else "top_class"]
+    assert torch.equal(shrunk.label[rows], top_class[rows])
+    assert torch.equal(shrunk.first_kept_rank[rows], golden["first_kept_rank"][rows])
+    assert torch.equal(~shrunk.kept[rows], golden["removed"][rows])
+    assert torch.equal(shrunk.satisfied[rows], golden["satisfied"][rows])
+    if rows.any():
+        assert_close(shrunk.confidence[rows], golden["shrunk_confidence"][rows])
+        assert_close(row_loss[rows], golden["row_loss"][rows])

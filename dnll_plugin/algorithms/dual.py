@@ -76,6 +76,7 @@ class DNLLDual(LabeledViews, DNLLBase):
                     "gen_negatives",
                     "NegativeLabelHook",
                     logits=other[PEER[side] if self.negative_source == "other" else side],
+                    learner=own[side].cons_logits,
                 )
                 for side in learners
             }

@@ -36,6 +36,32 @@ class MaskedRowsMixin(AlgorithmBase):
         """
         raise NotImplementedError
 
+    def observe_negatives(self, negatives: Tensor, learns: Tensor) -> dict[str, Tensor]:
+        """What the negatives of the step teach, as ``MonitorHook`` measures it.
+
+        Args:
+            negatives: Boolean (U, K).
+            learns: (U,), the weight of each row.
+
+        Returns:
+            What to log; nothing where the batch does not hold the rows' places.
+        """
+        idx_ulb = self.batch.get("idx_ulb")
+        if idx_ulb is None:
+            return {}
+        seen = self.call_hook(
+            "observe",
+            "MonitorHook",
+            idx_ulb=idx_ulb.to(learns.device),
+            negatives=negatives,
+            learns=learns,
+        )
+        return {
+            name: value
+            for name, value in seen.items()
+            if not name.startswith("util_ratio")  # the algorithm's to tell
+        }
+
     @cached_property
     def step_arguments(self) -> tuple[str, ...]:
         """What the algorithm's own step takes of a batch."""

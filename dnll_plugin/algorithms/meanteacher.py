@@ -60,7 +60,9 @@ class DNLLMeanTeacher(TeacherMixin, DNLLBase):
                 source = teacher
                 if self.negative_source == "student":
                     source = self.model(x_ulb_w)["logits"]
-            negatives = self.call_hook("gen_negatives", "NegativeLabelHook", logits=source)
+            negatives = self.call_hook(
+                "gen_negatives", "NegativeLabelHook", logits=source, learner=unlabeled.cons_logits
+            )
             terms = meanteacher_losses(
                 labeled,
                 unlabeled,

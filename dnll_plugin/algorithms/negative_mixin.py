@@ -48,20 +48,14 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
         if weight == 0:
             return None
         source = self.predict_as_peer(self.batch["x_ulb_w"]) if self.has_peer else weak
-        negatives = self.call_hook("gen_negatives", "NegativeLabelHook", logits=source)
+        negatives = self.call_hook(
+            "gen_negatives", "NegativeLabelHook", logits=source, learner=strong
+        )
         learns = 1.0 - mask.float()
         loss = negative_label_loss(strong, negatives, learns, len(learns), self.args.negative_loss)
         log = {}
-        idx_ulb = self.batch.get("idx_ulb")
-        if is_log_step(self) and idx_ulb is not None:
-            log = self.call_hook(
-                "observe",
-                "MonitorHook",
-                idx_ulb=idx_ulb.to(learns.device),
-                negatives=negatives,
-                learns=learns,
-            )
-            del log["util_ratio"]  # the algorithm's to tell
+        if is_log_step(self):
+            log = self.observe_negatives(negatives, learns)
             log["negative_loss"] = loss.detach()
         return weight * loss, log
 

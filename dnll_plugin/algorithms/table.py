@@ -53,6 +53,8 @@ _ROWS = (
     Algorithm("dnll_meanteacher", f"{_PACKAGE}.meanteacher", _TEACHER),
     Algorithm("lc_meanteacher", f"{_PACKAGE}.lc_meanteacher", _TEACHER),
     Algorithm("shrinkmatch", f"{_PACKAGE}.shrinkmatch"),
+    Algorithm("fullmatch", f"{_PACKAGE}.fullmatch"),
+    Algorithm("fullflex", f"{_PACKAGE}.fullmatch"),
     _over("adamatch"),
     _over("comatch", sources=("self",)),  # it wraps its net, so that there is no pair of them
     _over("dash"),

@@ -14,6 +14,9 @@ from torch import Tensor
 ROUNDING = 1e-5
 """Relative margin below an average: where all rows agree, only rounding sets them apart from it."""
 
+SURE = 0.95**2
+"""Probability above which FullMatch's published code takes a class for sure."""
+
 Shard = tuple[int, int]
 """``(rank, world size)``. Rows are dealt to ranks in turn, as the toolbox's sampler does, and
 random classes are drawn for the rows of all ranks, so that any number of ranks draws the same."""
@@ -150,6 +153,57 @@ def below_average_negatives(
     return (probabilities < average * (1 - ROUNDING)).scatter(1, most, False)
 
 
+def beyond_top_k_negatives(
+    logits: Tensor,
+    generator: torch.Generator | None = None,
+    shard: Shard = (0, 1),
+    learner: Tensor | None = None,
+    top_k: Tensor | None = None,
+) -> Tensor:
+    """Takes every class beyond the k likeliest, unless the learner is sure of it.
+
+    The choice of FullMatch (arXiv:2303.11066, section 3.2) at its published threshold.
+
+    Args:
+        logits: Class logits (N, K) of the generating submodel, K >= 2.
+        generator: Changes nothing, for nothing is random.
+        shard: Changes nothing either.
+        learner: Class logits (N, K) of the submodel that learns, on the view that it learns from;
+            None where they are the same.
+        top_k: Of the batch of all ranks; None for :func:`find_top_k` of these rows.
+
+    Returns:
+        Boolean (N, K), between 0 and K - 2 classes a row.
+    """
+    if learner is None:
+        learner = logits
+    if top_k is None:
+        top_k = find_top_k(logits, learner)
+    return (rank_classes(logits) >= top_k) & (full_precision_softmax(learner) <= SURE)
+
+
+def find_top_k(logits: Tensor, learner: Tensor) -> Tensor:
+    """Finds how many likeliest classes a learner must name to agree with its generator.
+
+    Args:
+        logits: Class logits (N, K) of the generator, or of the weak view, N >= 1, K >= 2.
+        learner: Those of the learner, or of the strong view.
+
+    Returns:
+        0-dim integer k from 2 to K, the smallest for which the class that the generator predicts is
+        among the k likeliest of the learner, in every row (arXiv:2303.11066, section 3.2).
+    """
+    predicted = learner.gather(1, logits.argmax(dim=1, keepdim=True))
+    return (learner > predicted).sum(dim=1).max().clamp(min=1) + 1
+
+
+def rank_classes(logits: Tensor) -> Tensor:
+    """The rank of each class in its row, from 0 for the likeliest: integer (N, K)."""
+    order = logits.argsort(dim=1, descending=True, stable=True)
+    ranks = torch.arange(logits.shape[1], device=logits.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, ranks)
+
+
 class NegativeSampler(NamedTuple):
     """A way to choose negative labels.
 
@@ -159,11 +213,14 @@ class NegativeSampler(NamedTuple):
         by_number: Whether it also takes ``num_negatives``, how many classes a row gets.
         by_average: Whether it also takes ``average``, (K,), the mean probabilities of the batch of
             all ranks, where there are several.
+        by_learner: Whether it also takes ``learner``, the logits (N, K) of the view that learns,
+            and ``top_k``, the :func:`find_top_k` of all ranks.
     """
 
     choose: Callable[..., Tensor]
     by_number: bool = True
     by_average: bool = False
+    by_learner: bool = False
 
 
 NEGATIVE_SAMPLERS: dict[str, NegativeSampler] = {
@@ -171,6 +228,7 @@ NEGATIVE_SAMPLERS: dict[str, NegativeSampler] = {
     "without_replacement": NegativeSampler(distinct_negatives),
     "least_likely": NegativeSampler(least_likely_negatives),
     "below_average": NegativeSampler(below_average_negatives, by_number=False, by_average=True),
+    "beyond_top_k": NegativeSampler(beyond_top_k_negatives, by_number=False, by_learner=True),
 }
 """The values of the key ``negative_sampling``; add one of your own here."""
 

@@ -3,22 +3,25 @@
 from typing import Any
 
 import torch
-import torch.distributed
 from semilearn.core.hooks import Hook
 from torch import Tensor
+
+from dnll_plugin.hooks.across_ranks import average_ranks
 
 
 class CertaintyHook(Hook):
     """Running average of the share of certain rows, which tells how far a training is.
 
     Args:
-        momentum: Of the average, in [0, 1).
+        momentum: Of the average, in [0, 1].
+        restarts: Whether it starts anew in each epoch, or runs through the whole training.
     """
 
-    def __init__(self, momentum: float) -> None:
+    def __init__(self, momentum: float, restarts: bool) -> None:
         super().__init__()
         self.momentum = momentum
-        self.share = torch.zeros(())
+        self.restarts = restarts
+        self.share: Tensor | None = None
 
     @torch.no_grad()
     def update(self, algorithm: Any, certain: Tensor) -> Tensor:
@@ -26,14 +29,14 @@ class CertaintyHook(Hook):
 
         Args:
             algorithm: The running algorithm.
-            certain: (U,), 1 for a certain row, 0 for another.
+            certain: (U,), floating point, 1 for a certain row, 0 for another.
 
         Returns:
-            0-dim average so far, in [0, 1].
+            0-dim average with this step, in [0, 1]; at a start the step's share itself.
         """
-        share = certain.float().mean()
-        if algorithm.distributed and algorithm.world_size > 1:
-            torch.distributed.all_reduce(share)
-            share /= algorithm.world_size
-        self.share = torch.lerp(share, self.share.to(share.device), self.momentum)
-        return self.share
+        share = average_ranks(algorithm, certain.mean())
+        starts = self.restarts and algorithm.it % algorithm.num_iter_per_epoch == 0
+        if self.share is not None and not starts:
+            share = torch.lerp(share, self.share, self.momentum)
+        self.share = share
+        return share

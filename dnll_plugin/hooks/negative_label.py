@@ -3,15 +3,16 @@
 from typing import Any
 
 import torch
-import torch.distributed
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
 from dnll_plugin.functional.negatives import (
     default_num_negatives,
+    find_top_k,
     full_precision_softmax,
     negative_sampler,
 )
+from dnll_plugin.hooks.across_ranks import average_ranks, highest_of_ranks
 
 
 class NegativeLabelHook(Hook):
@@ -46,22 +47,38 @@ class NegativeLabelHook(Hook):
         self.generator = torch.Generator().manual_seed(seed)
 
     @torch.no_grad()
-    def gen_negatives(self, algorithm: Any, logits: Tensor) -> Tensor:
+    def gen_negatives(
+        self, algorithm: Any, logits: Tensor, learner: Tensor | None = None
+    ) -> Tensor:
         """Chooses the negatives of each row.
 
         Args:
             algorithm: The running algorithm.
             logits: (N, K) class logits of the generating submodel.
+            learner: (N, K) class logits of the submodel that learns, on the view that it learns
+                from; only a sampler with ``by_learner`` needs them.
 
         Returns:
             Boolean (N, K).
+
+        Raises:
+            ValueError: If the sampler needs the learner's logits, and the algorithm gives none.
         """
         if self.generator.device.type != logits.device.type:
             self.generator = _moved(self.generator, logits.device)
         shard = (algorithm.rank, algorithm.world_size) if algorithm.distributed else (0, 1)
         shared = {}
         if algorithm.distributed and self.sampler.by_average:
-            shared["average"] = all_reduce_mean(logits)
+            average = full_precision_softmax(logits).mean(dim=0)
+            shared["average"] = average_ranks(algorithm, average)
+        if self.sampler.by_learner:
+            if learner is None:
+                raise ValueError(
+                    f"negative_sampling needs what the learner predicts, which the step of "
+                    f"{algorithm.args.algorithm} does not pass to gen_negatives"
+                )
+            shared["learner"] = learner.detach()
+            shared["top_k"] = highest_of_ranks(algorithm, find_top_k(logits, learner))
         return self.sampler.choose(logits.detach(), generator=self.generator, shard=shard, **shared)
 
     @torch.no_grad()
@@ -77,11 +94,8 @@ class NegativeLabelHook(Hook):
         Returns:
             0-dim float.
         """
-        count = rows.sum().float()
         ranks = algorithm.world_size if algorithm.distributed else 1
-        if ranks > 1:
-            torch.distributed.all_reduce(count)
-        return count.clamp(min=1) / ranks
+        return average_ranks(algorithm, rows.sum().float()).clamp(min=1 / ranks)
 
     def state_dict(self) -> dict[str, Tensor]:
         """State of the draws, for a checkpoint."""
@@ -97,13 +111,6 @@ class NegativeLabelHook(Hook):
         if found.shape == generator.get_state().shape:
             self.generator = generator
             self.generator.set_state(found)
-
-
-def all_reduce_mean(logits: Tensor) -> Tensor:
-    """Mean probabilities (K,) of the rows of all ranks, of which each has as many (N, K)."""
-    average = full_precision_softmax(logits).mean(dim=0)
-    torch.distributed.all_reduce(average)
-    return average / torch.distributed.get_world_size()
 
 
 def _moved(generator: torch.Generator, device: torch.device) -> torch.Generator:

@@ -8,6 +8,7 @@ import inspect
 from functools import partial
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.nets.auxiliary import auxiliary_builder
 from dnll_plugin.nets.cnn import cnn3, cnn13
 from dnll_plugin.nets.pair import NetBuilder, pair_builder
 
@@ -25,8 +26,9 @@ def find_builder(name: str) -> NetBuilder:
 
     Args:
         name: One of :data:`NETS`; ``timm_<model>``, or ``timm_<model>@<size>`` for images of that
-            many pixels a side; a net of the toolbox such as ``wrn_28_2``; and of any two of these
-            a pair, ``dual_<net>`` or ``dual_<left>+<right>``.
+            many pixels a side; a net of the toolbox such as ``wrn_28_2``; of any two of these a
+            pair, ``dual_<net>`` or ``dual_<left>+<right>``; and with ShrinkMatch's head
+            ``auxiliary_<net>``.
 
     Raises:
         InputError: There is no such net; the message names the nearest ones.
@@ -36,6 +38,8 @@ def find_builder(name: str) -> NetBuilder:
     if name.startswith("dual_"):
         left, _, right = name.removeprefix("dual_").partition("+")
         return pair_builder(find_builder(left), find_builder(right or left))
+    if name.startswith("auxiliary_"):
+        return auxiliary_builder(find_builder(name.removeprefix("auxiliary_")))
     if name.startswith("timm_"):
         from dnll_plugin.nets.timm_net import timm_builder
 

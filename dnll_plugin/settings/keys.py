@@ -163,12 +163,13 @@ class MethodKeys(Keys):
     num_negatives: Whole | None = Field(
         ge=1,
         description="classes drawn for an image, below num_classes; null: 2 (1 of 2); not with "
-        "below_average",
+        "below_average or beyond_top_k",
     )
     negative_sampling: Annotated[Text, OneOf(negative_samplers)] = Field(
         description="how they are drawn from the classes that are not predicted; or below_average: "
         "every class, predicted or not, that is less likely for the image than for the batch on "
-        "average",
+        "average; or beyond_top_k: every class but the k likeliest, with the smallest k that lets "
+        "the predictions of both views agree (FullMatch)",
     )
     negative_loss: Annotated[Text, OneOf(negative_losses)] = Field(
         description="the mean of -log(1 - p) over them, or -log of what they leave together",
@@ -216,12 +217,27 @@ class MethodKeys(Keys):
     clustering_rampup: Number = Field(
         ge=0, description="epochs over which it ramps up from then on"
     )
+    certain_target: Literal["soft", "hard"] = Field(
+        description="what the certain images of shrinkmatch learn: the prediction, or its class"
+    )
+    alignment: Literal["queue", "average", "none"] = Field(
+        description="predictions that those of shrinkmatch are divided by: the mean of the last 32 "
+        "batches, a running average of all, or none"
+    )
+    shrink_by: Literal["aligned", "raw"] = Field(
+        description="predictions whose classes shrinkmatch removes: after or before that division"
+    )
+    auxiliary_rows: Literal["strong", "all"] = Field(
+        description="images that the auxiliary head of shrinkmatch sees, which sets its batch "
+        "norms too: the strong views, or every image and view"
+    )
     uncertain_weight: Number = Field(
         ge=0, description="weight of the uncertain images' loss of shrinkmatch"
     )
     ema_p: Number = Field(
         ge=0, le=1, description="momentum of the running share of certain images of shrinkmatch"
     )
+    restart_share: Flag = Field(description="start that share anew in each epoch")
     lb_views: Whole = Field(ge=1, le=2, description="weak views of a labeled image")
     net_right: Text | None = Field(
         min_length=1, description="net of the right submodel; null: the same as net"

@@ -13,6 +13,7 @@ MODULES = {
     "dnll_plugin.algorithms.dual": "semilearn.algorithms.dnll_dual.dnll_dual",
     "dnll_plugin.algorithms.meanteacher": "semilearn.algorithms.dnll_meanteacher.dnll_meanteacher",
     "dnll_plugin.algorithms.base": f"{_SHARED}.base",
+    "dnll_plugin.hooks.across_ranks": f"{_SHARED}.across_ranks",
     "dnll_plugin.hooks.monitor": f"{_SHARED}.monitor",
     "dnll_plugin.hooks.negative_label": f"{_SHARED}.negative_label",
     "dnll_plugin.hooks.role_swap": f"{_SHARED}.role_swap",

@@ -88,7 +88,17 @@ def test_the_loss_is_that_of_the_masked_rows_strong_view(build: Any, kind: str) 
     assert not torch.autograd.grad(loss, strong)[0][0].any()
 
 
-@pytest.mark.parametrize("name", ["dnll_fixmatch", "shrinkmatch"])
+def test_negatives_beyond_top_k_are_those_of_both_views(build: Any) -> None:
+    algorithm = build("dnll_fixmatch", "negative_sampling=beyond_top_k", "negative_loss=each")
+    algorithm.batch = {}
+    weak = torch.tensor([[0.6, 0.3, 0.06, 0.04]]).log()
+    strong = torch.tensor([[0.3, 0.4, 0.2, 0.1]]).log().requires_grad_()
+    loss, _ = algorithm.learn_masked(strong, weak, torch.zeros(1))
+    expected = -(torch.log(torch.tensor(0.8)) + torch.log(torch.tensor(0.9))) / 2
+    torch.testing.assert_close(loss / algorithm.negative_weight(), expected, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("name", ["dnll_fixmatch", "fullmatch"])
 def test_no_number_is_brought_to_the_host_for_masked_rows(
     build: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -43,8 +43,8 @@ def test_negatives_are_what_the_peer_does_not_predict(build: Any) -> None:
     hook = algorithm.hooks_dict["NegativeLabelHook"]
     choose = hook.gen_negatives
 
-    def gen_negatives(algorithm: Any, logits: torch.Tensor) -> torch.Tensor:
-        seen["logits"], seen["negatives"] = logits, choose(algorithm, logits)
+    def gen_negatives(algorithm: Any, logits: torch.Tensor, learner: torch.Tensor) -> torch.Tensor:
+        seen["logits"], seen["negatives"] = logits, choose(algorithm, logits, learner)
         return seen["negatives"]
 
     hook.gen_negatives = gen_negatives

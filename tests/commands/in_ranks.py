@@ -50,9 +50,13 @@ def tiny(num_classes, pretrained=False, pretrained_path=None):
 
 @contextmanager
 def rows_that_depend_on_nothing_else():
-    """Draws the augmentations of an image from its index, whatever batch and rank it is in."""
+    """Draws the augmentations of an image from its index, whatever batch and rank it is in.
+
+    ShrinkMatch's head is without its batch norms.
+    """
     import semilearn.nets
 
+    from dnll_plugin.nets import auxiliary
     from dnll_plugin.training import loaders
 
     original = loaders.SeededDataset.__getitems__
@@ -60,12 +64,15 @@ def rows_that_depend_on_nothing_else():
     def getitems(self, batch):
         return [original(self, [index, index])[0] for index in batch[1:]]
 
+    norm = auxiliary.nn.BatchNorm1d
+    auxiliary.nn.BatchNorm1d = lambda *_: nn.Identity()
     semilearn.nets.tiny = tiny
     loaders.SeededDataset.__getitems__ = getitems
     try:
         yield
     finally:
         loaders.SeededDataset.__getitems__ = original
+        auxiliary.nn.BatchNorm1d = norm
         del semilearn.nets.tiny
 
 

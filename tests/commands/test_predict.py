@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from dnll_plugin.commands.main import main
+from dnll_plugin.nets.lookup import find_builder
 from dnll_plugin.prediction.montage import Extremes
 from dnll_plugin.prediction.net import build_net, load_net, select_weights
 from dnll_plugin.prediction.rows import Row
@@ -126,6 +127,16 @@ def test_what_an_algorithm_put_around_the_net_is_left_out():
     weights = {"backbone.fc.weight": torch.ones(1), "head.weight": torch.zeros(1)}
     assert select_weights(weights) == {"fc.weight": torch.ones(1)}
     assert select_weights({"fc.weight": torch.ones(1)}) == {"fc.weight": torch.ones(1)}
+
+
+def test_a_run_of_shrinkmatch_predicts_without_its_auxiliary_head(make_run):
+    folder = make_run(algorithm="shrinkmatch", net="cnn3")
+    trained = find_builder("auxiliary_cnn3")(num_classes=3)
+    weights = dict.fromkeys(("model", "ema_model"), trained.state_dict())
+    checkpoint.write(weights, folder / BEST)
+    images = torch.randn(2, 3, 8, 8)
+    predicted = load_net(read_run(folder), "model", torch.device("cpu"))(images)
+    torch.testing.assert_close(predicted["logits"], trained.eval()(images)["logits"])
 
 
 @pytest.mark.parametrize(

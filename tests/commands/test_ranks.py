@@ -34,6 +34,9 @@ RUNS = {
     "fixmatch": ["algorithm=fixmatch", "net=tiny", "p_cutoff=0.15"],
     "flexmatch": ["algorithm=dnll_flexmatch", "net=tiny", "p_cutoff=0.15"],
     "negatives": ["algorithm=dnll_fixmatch", "net=tiny", "p_cutoff=0.95"],
+    "beyond": ["algorithm=dnll_fixmatch", "net=tiny", "negative_sampling=beyond_top_k"],
+    "shrinkmatch": ["algorithm=shrinkmatch", "net=tiny", "p_cutoff=0.15", "ema_p=0.5"],
+    "fullflex": ["algorithm=fullflex", "net=tiny", "p_cutoff=0.4"],
 }
 WITH_ALL = ["net=cnn3", "algorithm=dnll_dual"]
 """A net with batch norm, dropout and input noise."""

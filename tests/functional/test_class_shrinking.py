@@ -8,53 +8,67 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnll_plugin.functional.class_shrinking import (
-    shrunk_classes,
+    align_distribution,
+    shrink_classes,
+    shrink_loss,
     shrunk_cross_entropy,
-    uncertain_loss,
+    weigh_rows,
 )
 
 PROBABILITIES = torch.tensor(
     [
         [0.50, 0.40, 0.08, 0.02],  # 0.5 of 0.6 without the second, 0.5 of 0.52 without the third
         [0.97, 0.01, 0.01, 0.01],  # certain
-        [0.10, 0.45, 0.03, 0.42],  # the first is class 1, the confusion class 3
-        [0.25, 0.25, 0.25, 0.25],  # only alone is the first certain
+        [0.10, 0.45, 0.03, 0.42],  # the first is class 1; 0.45 of 0.48 is not enough
+        [0.60, 0.30, 0.10, 0.00],
     ],
     dtype=torch.float64,
 )
 
 
 def test_worked_examples() -> None:
-    weak = PROBABILITIES.log()
-    assert shrunk_classes(weak, 0.95).tolist() == [
+    shrunk = shrink_classes(PROBABILITIES, 0.95)
+    assert shrunk.kept.tolist() == [
         [True, False, False, True],
-        [True, True, True, True],
-        [False, True, False, False],
-        shrunk_classes(weak, 0.95)[3].tolist(),
+        [True, False, True, True],
+        [False, True, True, False],
+        [True, False, False, True],
     ]
-    assert shrunk_classes(weak, 0.95)[3].sum() == 1
-    assert shrunk_classes(weak, 0.8)[0].tolist() == [True, False, True, True]
-    assert shrunk_classes(weak, 0.9)[2].tolist() == [False, True, True, False]
+    assert shrunk.label.tolist() == [0, 0, 1, 0]
+    assert shrunk.first_kept_rank.tolist() == [3, 2, 3, 3]
+    expected = torch.tensor([0.50 / 0.52, 0.97 / 0.99, 0.45 / 0.48, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(shrunk.confidence, expected)
+    assert shrunk.satisfied.tolist() == [True, True, False, True]
+    assert shrink_classes(PROBABILITIES, 0.8).first_kept_rank.tolist() == [2, 2, 3, 2]
 
 
-@given(st.integers(0, 8), st.integers(2, 40), st.floats(0.3, 0.99), st.integers(0, 999))
-def test_the_first_is_certain_and_no_more_is_removed_than_needed(
+def test_with_two_classes_there_is_nothing_to_remove() -> None:
+    target = torch.tensor([[0.6, 0.4], [0.1, 0.9]])
+    shrunk = shrink_classes(target, 0.95)
+    assert shrunk.kept.all()
+    assert not weigh_rows(shrunk, target, torch.zeros(2)).any()
+
+
+@given(st.integers(0, 8), st.integers(3, 40), st.floats(0.3, 0.99), st.integers(0, 999))
+def test_no_more_is_removed_than_needed(
     rows: int, classes: int, threshold: float, seed: int
 ) -> None:
-    weak = 3 * torch.randn(
-        rows, classes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
-    space = shrunk_classes(weak, threshold)
-    for row, stays in zip(weak.softmax(dim=1), space, strict=True):
-        confidence = row.max() / row[stays].sum()
-        assert stays[row.argmax()]
-        assert confidence >= threshold - 1e-9
-        removed = row[~stays]
-        if len(removed):
-            assert (
-                removed.min() >= row[stays & (row < row.max())].max() if stays.sum() > 1 else True
-            )
-            assert row.max() / (row[stays].sum() + removed.min()) < threshold + 1e-9
+    generator = torch.Generator().manual_seed(seed)
+    target = (3 * torch.randn(rows, classes, generator=generator).double()).softmax(dim=1)
+    shrunk = shrink_classes(target, threshold)
+    for row, label, kept, confidence, satisfied in zip(
+        target, shrunk.label, shrunk.kept, shrunk.confidence, shrunk.satisfied, strict=True
+    ):
+        removed = row[~kept]
+        assert label == row.argmax()
+        assert kept[label]
+        assert 1 <= len(removed) <= classes - 2
+        assert confidence.item() == pytest.approx((row.max() / row[kept].sum()).item())
+        assert satisfied == (confidence >= threshold)
+        assert satisfied or len(removed) == classes - 2
+        assert removed.min() >= row[kept & (row < row.max())].max()
+        if len(removed) > 1:  # with one class less removed the first is not certain
+            assert row.max() / (row[kept].sum() + removed.min()) < threshold
 
 
 def test_cross_entropy_within_the_space() -> None:
@@ -80,22 +94,31 @@ def test_a_space_of_one_class_teaches_nothing() -> None:
     assert not strong.grad.any()
 
 
-def test_loss_weighs_rows_by_confidence_and_all_by_progress() -> None:
-    weak, strong = PROBABILITIES.log(), torch.zeros(4, 4, dtype=torch.float64)
-    certain = torch.tensor([0.0, 1.0, 0.0, 0.0])
-    # spaces of 2, (4), 1 and 1 classes, all equally likely to the strong view
-    wanted = 0.3 * (0.50 * math.log(2)) / 4
-    assert uncertain_loss(strong, weak, certain, 0.95, 0.3).item() == pytest.approx(wanted)
-    assert uncertain_loss(strong, weak, torch.ones(4), 0.95, 0.3).item() == 0
+def test_rows_weigh_by_their_confidence_unless_they_are_certain_or_cannot_be() -> None:
+    certain = torch.tensor([0.0, 1.0, 0.0, 0.0], dtype=torch.float64)
+    shrunk = shrink_classes(PROBABILITIES, 0.95)
+    weights = weigh_rows(shrunk, PROBABILITIES, certain)
+    assert weights.tolist() == [0.50, 0, 0, 0.60]
+    # spaces of two classes that are equally likely to the strong view
+    loss = shrink_loss(torch.zeros(4, 4, dtype=torch.float64), shrunk, weights)
+    assert loss.item() == pytest.approx((0.50 + 0.60) * math.log(2) / 4)
 
 
 def test_half_precision_stays_finite() -> None:
-    weak, strong = (
-        torch.randn(6, 10).half() * 100,
-        (torch.randn(6, 10).half() * 100).requires_grad_(),
-    )
-    loss = uncertain_loss(strong, weak, torch.zeros(6), 0.95, 1.0)
+    target = (torch.randn(6, 10) * 100).softmax(dim=1)
+    auxiliary = (torch.randn(6, 10).half() * 100).requires_grad_()
+    loss = shrink_loss(auxiliary, shrink_classes(target, 0.95), torch.ones(6))
     loss.backward()
     assert loss.isfinite()
-    assert strong.grad is not None
-    assert strong.grad.isfinite().all()
+    assert auxiliary.grad is not None
+    assert auxiliary.grad.isfinite().all()
+
+
+def test_alignment_divides_by_the_average() -> None:
+    aligned = align_distribution(torch.tensor([[0.5, 0.5], [0.9, 0.1]]), torch.tensor([0.3, 0.1]))
+    torch.testing.assert_close(aligned, torch.tensor([[0.25, 0.75], [0.75, 0.25]]))
+
+
+def test_a_class_that_is_never_predicted_stays_at_zero() -> None:
+    aligned = align_distribution(torch.tensor([[0.6, 0.4, 0.0]]), torch.tensor([0.6, 0.4, 0.0]))
+    assert aligned.tolist() == [[0.5, 0.5, 0.0]]

@@ -4,9 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from dnll_plugin.functional.full_match import choose_roles
 from dnll_plugin.functional.negatives import (
     NEGATIVE_SAMPLERS,
     below_average_negatives,
+    find_top_k,
     negative_accuracy,
     negative_sampler,
     rows_without_pull,
@@ -81,8 +83,11 @@ def test_ranks_together_draw_what_one_rank_draws(name: str) -> None:
 def test_with_two_classes_the_negative_is_the_other_class() -> None:
     logits = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
     for name in NEGATIVE_SAMPLERS:
-        choose = negative_sampler(name, 1).choose
-        assert choose(logits).tolist() == [[False, True], [True, False]]
+        negatives = negative_sampler(name, 1).choose(logits)
+        if name == "beyond_top_k":  # both are among the two likeliest
+            assert not negatives.any()
+        else:
+            assert negatives.tolist() == [[False, True], [True, False]]
 
 
 def test_least_likely_takes_the_smallest() -> None:
@@ -119,6 +124,28 @@ def test_below_average_takes_no_class_above_it_and_leaves_one(
     assert not (negatives & (probabilities >= average)).any()
     assert (~negatives).any(dim=1).all()
     assert negatives.dtype == torch.bool
+
+
+def test_beyond_top_k_is_what_neither_view_may_mean() -> None:
+    weak = torch.tensor([[0.6, 0.3, 0.06, 0.04], [0.1, 0.2, 0.3, 0.4]]).log()
+    strong = torch.tensor([[0.3, 0.4, 0.2, 0.1], [0.91, 0.04, 0.03, 0.02]]).log()
+    choose = negative_sampler("beyond_top_k", 1).choose
+    # of the first row the second is in agreement, and of class 0 of the second row it is sure
+    first = [False, False, True, True]
+    assert choose(weak[:1], learner=strong[:1]).tolist() == [first]
+    # in the second row class 3 is the last of four, so that nothing lies beyond
+    assert not choose(weak, learner=strong).any()
+    by_two = choose(weak, learner=strong, top_k=torch.tensor(2))
+    assert by_two.tolist() == [first, [False, True, False, False]]
+
+
+@given(shape=st.tuples(st.integers(1, 20), st.integers(2, 100)), seed=seeds)
+def test_beyond_top_k_is_the_choice_of_full_match(shape: tuple[int, int], seed: int) -> None:
+    weak = select_logits(*shape, seed) * 4
+    strong = weak + select_logits(*shape, seed + 1)
+    roles = choose_roles(strong, weak, torch.zeros(shape[0]), find_top_k(weak, strong), 0.95)
+    negatives = NEGATIVE_SAMPLERS["beyond_top_k"].choose(weak, learner=strong)
+    assert torch.equal(negatives, roles.negatives)
 
 
 def test_an_unknown_sampler_is_named() -> None:

@@ -9,6 +9,7 @@ from dnll_plugin.nets.lookup import find_builder
 from dnll_plugin.nets.pair import SubmodelPair
 
 SINGLE = ["cnn3", "cnn13", "timm_resnet10t@32", "timm_test_vit@32", "wrn_28_2"]
+AUXILIARY = ["auxiliary_cnn3", "auxiliary_timm_test_vit@32"]
 PAIRS = ["dual_cnn3", "dual_cnn3+wrn_28_2", "dual_timm_resnet10t@32+timm_test_vit@32"]
 
 
@@ -17,7 +18,7 @@ def test_own_builders():
     assert find_builder("cnn13") is cnn13
 
 
-@pytest.mark.parametrize("name", SINGLE + PAIRS)
+@pytest.mark.parametrize("name", SINGLE + PAIRS + AUXILIARY)
 @torch.no_grad()
 def test_evaluation_as_the_toolbox_does_it(name):
     trained = find_builder(name)(num_classes=4)
@@ -46,6 +47,18 @@ def test_pairs_move_through_the_toolboxs_optimizer(name, layer_decay):
         assert max(rates[p] for p in side.parameters()) == 0.1
 
 
+@pytest.mark.parametrize("layer_decay", [1.0, 0.75])
+@pytest.mark.parametrize("name", AUXILIARY)
+def test_an_auxiliary_head_moves_through_the_toolboxs_optimizer(name, layer_decay):
+    from semilearn.core.utils import get_optimizer
+
+    net = find_builder(name)(num_classes=4)
+    optimizer = get_optimizer(net, "SGD", lr=0.1, weight_decay=0.1, layer_decay=layer_decay)
+    rates = {p: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert set(rates) == set(net.parameters())
+    assert {rates[p] for p in net.auxiliary_head.parameters()} == {0.1}
+
+
 @pytest.mark.parametrize(
     ("name", "nearest"),
     [
@@ -54,6 +67,7 @@ def test_pairs_move_through_the_toolboxs_optimizer(name, layer_decay):
         ("resnet18", "timm_resnet18"),
         ("timm_resnt18", "timm_resnet18"),
         ("dual_cnn33", "cnn3"),
+        ("auxiliary_cnn33", "cnn3"),
         ("dual_cnn3+wrn28_2", "wrn_28_2"),
         ("timm_vit_tiny_patch16", "timm_vit_tiny_patch16_224"),
         ("", "dual_"),
