@@ -7,11 +7,8 @@ import torch.distributed
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
-from dnll_plugin.functional.negatives import (
-    default_num_negatives,
-    full_precision_softmax,
-    negative_sampler,
-)
+from dnll_plugin.functional.negatives import default_num_negatives, negative_sampler
+from dnll_plugin.functional.prediction import full_precision_softmax
 
 
 class NegativeLabelHook(Hook):
@@ -72,16 +69,17 @@ class NegativeLabelHook(Hook):
 
         Args:
             algorithm: The running algorithm.
-            rows: (N,), boolean, or a weight in [0, 1] each.
+            rows: (N,), boolean, or a weight in [0, 1] each; or (S, N), those of S submodels.
 
         Returns:
-            0-dim float.
+            Float, 0-dim or (S,).
         """
-        count = rows.sum().float()
+        count = rows.sum(dim=-1, dtype=torch.float32)
         ranks = algorithm.world_size if algorithm.distributed else 1
-        if ranks > 1:
-            torch.distributed.all_reduce(count)
-        return count.clamp(min=1) / ranks
+        if ranks == 1:
+            return count.clamp_(min=1)
+        torch.distributed.all_reduce(count)
+        return count.clamp_(min=1) / ranks
 
     def state_dict(self) -> dict[str, Tensor]:
         """State of the draws, for a checkpoint."""
