@@ -1,5 +1,6 @@
 """What the algorithms of this package share: keys, views, schedules, the choice of negatives."""
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from semilearn.core import AlgorithmBase
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dnll_plugin.augment.host import to_device_async
 from dnll_plugin.functional.losses import NEGATIVE_LOSSES
 from dnll_plugin.functional.schedules import (
     cosine_to_zero,
@@ -152,17 +154,14 @@ class ConsistencyBase(AlgorithmBase):
             "logit_distance": args.logit_distance_weight,
         }
 
-    def log_losses(
-        self, total_loss: Tensor, learners: list[dict[str, Tensor]]
-    ) -> dict[str, Tensor]:
-        """The losses to log, without synchronising: terms before their weights, learners' mean."""
-        self.loss_terms = learners
+    def log_losses(self, total_loss: Tensor, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The losses to log, without synchronising: terms before their weights."""
+        self.loss_terms = terms
         log = {"total_loss": total_loss.detach()}
         if is_log_step(self):
-            for name in learners[0]:
-                log[f"{name}_loss"] = (
-                    torch.stack([terms[name] for terms in learners]).mean().detach()
-                )
+            one_head = {} if "logit_distance" in terms else {"logit_distance": torch.zeros(())}
+            for name, term in {**terms, **one_head}.items():
+                log[f"{name}_loss"] = term.detach()
         return log
 
 
@@ -267,8 +266,12 @@ def _arguments(keys: dict[str, tuple[type, Any]], defaults: dict[str, Any]) -> l
 
 def weighted_sum(terms: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
     """Sum of the terms, each times its weight; a term of weight 0 takes no part in backward."""
-    first, *others = (name for name in terms if weights[name])
-    total = terms[first] * weights[first]
-    for name in others:
-        total = torch.add(total, terms[name], alpha=weights[name])
-    return total
+    values = torch.stack([term for name, term in terms.items() if weights[name]])
+    factors = tuple(weights[name] for name in terms if weights[name])
+    return (values * _on_device(factors, values.dtype, values.device)).sum()
+
+
+@lru_cache(maxsize=16)
+def _on_device(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Weights (T,) on a device; they change once an epoch at most."""
+    return to_device_async(torch.tensor(values, dtype=dtype), device)

@@ -1,7 +1,6 @@
 """DNLL-Dual: two submodels that tell each other which classes an image does not belong to."""
 
-from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from semilearn.algorithms.utils import SSL_Argument
@@ -11,10 +10,29 @@ from torch import Tensor
 from dnll_plugin.algorithms.base import DNLLBase, LabeledViews, weighted_sum
 from dnll_plugin.functional.losses import Heads, consistency, dual_losses
 from dnll_plugin.functional.negatives import rows_without_pull, stable_rows
+from dnll_plugin.functional.prediction import Prediction
 from dnll_plugin.functional.schedules import sigmoid_rampup
 from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.hooks.role_swap import RoleSwapHook
 from dnll_plugin.nets.pair import PEER, SIDES, evaluate_pair, pair_builder
+
+
+class ChosenRows(NamedTuple):
+    """What the unlabeled rows of a step teach, in one tensor for all submodels.
+
+    Attributes:
+        stable: Boolean (2, U), rows on which each submodel is stable; the learners come first.
+        learns: Boolean (S, U), rows on which each of S learners learns negatives.
+        other_view: The learners' prediction of the other view, of S * U rows or, where labeled
+            images have two views, S * L labeled rows before them; without gradient.
+        pull_target: What the other rows are pulled towards, of S * U rows, without gradient.
+    """
+
+    stable: Tensor
+    learns: Tensor
+    other_view: Prediction
+    pull_target: Prediction
+
 
 BySide = dict[str, Tensor]
 """A tensor for ``left`` and one for ``right``."""
@@ -68,53 +86,44 @@ class DNLLDual(LabeledViews, DNLLBase):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         learners = self.call_hook("learners", "RoleSwapHook")
         with self.amp_cm():
-            labeled, own, other_all = self.forward_views(learners, x_lb, x_lb_2, x_ulb_w, x_ulb_s)
-            other = {side: logits[-len(idx_ulb) :] for side, logits in other_all.items()}
-            stable, learns = self.choose_rows(own, other)
-            negatives = {
-                side: self.call_hook(
-                    "gen_negatives",
-                    "NegativeLabelHook",
-                    logits=other[PEER[side] if self.negative_source == "other" else side],
-                    learner=own[side].cons_logits,
-                )
-                for side in learners
-            }
-            terms = {
-                side: dual_losses(
-                    labeled[side],
-                    own[side],
-                    y_lb,
-                    other_all[side],
-                    self.pull_target(PEER[side], own, other),
-                    negatives[side],
-                    learns[side],
-                    self.consistency_type,
-                    self.call_hook("count_rows", "NegativeLabelHook", rows=learns[side]),
-                    self.args.negative_loss,
-                )
-                for side in learners
-            }
-            weights = self.weights()
-            total_loss = reduce(
-                torch.add, (weighted_sum(terms[side], weights) for side in learners)
+            labeled, own, other = self.forward_views(learners, x_lb, x_lb_2, x_ulb_w, x_ulb_s)
+            chosen = self.choose_rows(learners, own, other)
+            sources = [PEER[side] if self.negative_source == "other" else side for side in learners]
+            negatives = torch.cat(
+                [
+                    self.call_hook(
+                        "gen_negatives",
+                        "NegativeLabelHook",
+                        logits=other[source][-len(idx_ulb) :],
+                        learner=own[side].cons_logits,
+                    )
+                    for side, source in zip(learners, sources, strict=True)
+                ]
             )
+            terms = dual_losses(
+                Heads.join([labeled[side] for side in learners]),
+                Heads.join([own[side] for side in learners]),
+                y_lb.repeat(len(learners)),
+                chosen.other_view,
+                chosen.pull_target,
+                negatives,
+                chosen.learns.flatten(),
+                self.consistency_type,
+                self.call_hook("count_rows", "NegativeLabelHook", rows=chosen.learns),
+                self.args.negative_loss,
+            )
+            weights = self.weights()
+            total_loss = weighted_sum(terms, {k: len(learners) * w for k, w in weights.items()})
 
         out_dict = self.process_out_dict(loss=total_loss)
-        log_dict = self.process_log_dict(
-            **self.log_losses(total_loss, [terms[side] for side in learners])
-        )
+        log_dict = self.process_log_dict(**self.log_losses(total_loss, terms))
         if is_log_step(self):
             classes = [own[side].class_logits.argmax(dim=1) for side in SIDES]
             log_dict = self.process_log_dict(
                 log_dict,
-                **self.log_negatives(
-                    idx_ulb,
-                    torch.cat([negatives[side] for side in learners]),
-                    torch.cat([learns[side] for side in learners]),
-                ),
+                **self.log_negatives(idx_ulb, negatives, chosen.learns.flatten()),
                 agreement=(classes[0] == classes[1]).float().mean(),
-                stable_ratio=torch.cat([stable[side] for side in SIDES]).float().mean(),
+                stable_ratio=chosen.stable.float().mean(),
             )
         return out_dict, log_dict
 
@@ -179,26 +188,48 @@ class DNLLDual(LabeledViews, DNLLBase):
         return Heads.of(getattr(pair, side)(x))
 
     @torch.no_grad()
-    def choose_rows(self, own: dict[str, Heads], other: BySide) -> tuple[BySide, BySide]:
-        """Rows (U,) on which each submodel is stable, and rows on which it learns negatives."""
-        stable, inconsistency = {}, {}
-        for side in SIDES:
-            heads = own[side]
-            stable[side] = stable_rows(heads.class_logits, other[side], self.args.stable_threshold)
-            inconsistency[side] = consistency(heads.cons_logits, other[side], self.consistency_type)
-        learns = {
-            side: rows_without_pull(
-                stable[side], stable[PEER[side]], inconsistency[side], inconsistency[PEER[side]]
-            )
-            for side in SIDES
-        }
-        return stable, learns
+    def choose_rows(
+        self, learners: tuple[str, ...], own: dict[str, Heads], other: BySide
+    ) -> ChosenRows:
+        """Finds out which rows teach the learners what.
+
+        Both submodels are looked at in one tensor, a learner first: softmax is computed once for
+        all that needs no gradient.
+
+        Args:
+            learners: The sides that learn.
+            own: By side, the heads (U, K) on the own view.
+            other: By side, the class logits on the other view, as :meth:`forward_views` gives them.
+        """
+        sides = (*learners, *(side for side in SIDES if side not in learners))
+        heads = Heads.join([own[side] for side in sides])
+        rows = len(heads.class_logits) // len(sides)
+        labeled = [other[side][:-rows] for side in learners]
+        unlabeled = [other[side][-rows:] for side in sides]
+        targets = [self.pull_target(PEER[side], own, other) for side in learners]
+        seen = Prediction(torch.cat([*labeled, *unlabeled, heads.class_logits, *targets]))
+        begin = sum(map(len, labeled))
+        middle = begin + len(heads.class_logits)
+        end = middle + len(heads.class_logits)
+        own_class, other_class = seen[middle:end], seen[begin:middle]
+        own_cons = own_class if heads.is_one else Prediction(heads.cons_logits)
+
+        stable = stable_rows(own_class, other_class, self.args.stable_threshold).view(2, -1)
+        inconsistency = consistency(own_cons, other_class, self.consistency_type).view(2, -1)
+        learns = rows_without_pull(stable, stable.flip(0), inconsistency, inconsistency.flip(0))
+        return ChosenRows(
+            stable,
+            learns[: len(learners)],
+            other_view=seen[: begin + rows * len(learners)],
+            pull_target=seen[end:],
+        )
 
     def pull_target(self, peer: str, own: dict[str, Heads], other: BySide) -> Tensor:
         """What a submodel is pulled towards: the peer's own view, or its weak one."""
+        class_logits = own[peer].class_logits
         if self.ulb_views == "weak_strong":
-            return other[peer]
-        return own[peer].class_logits.detach()
+            return other[peer][-len(class_logits) :]
+        return class_logits
 
     def evaluate(
         self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False

@@ -60,8 +60,9 @@ class LCMeanTeacher(TeacherMixin, LabeledViews, ConsistencyBase):
                 "consistency": consistency(
                     heads.cons_logits, teacher, self.consistency_type
                 ).mean(),
-                "logit_distance": head_distance(heads).mean(),
             }
+            if not heads.is_one:
+                terms["logit_distance"] = head_distance(heads).mean()
             if weights["clustering"]:
                 terms["clustering"] = local_clustering_loss(
                     features[: len(x_lb)],
@@ -71,7 +72,7 @@ class LCMeanTeacher(TeacherMixin, LabeledViews, ConsistencyBase):
                 )
             total_loss = weighted_sum(terms, weights)
         out_dict = self.process_out_dict(loss=total_loss)
-        return out_dict, self.process_log_dict(**self.log_losses(total_loss, [terms]))
+        return out_dict, self.process_log_dict(**self.log_losses(total_loss, terms))
 
     def learn(self, x_lb: Tensor, x_ulb: Tensor) -> tuple[Heads, Tensor]:
         """The student's heads and features, labeled rows first; in one pass with ``use_cat``."""
@@ -80,10 +81,7 @@ class LCMeanTeacher(TeacherMixin, LabeledViews, ConsistencyBase):
             return Heads.of(output), output["feat"]
         outputs = [self.model(x) for x in (x_lb, x_ulb)]
         heads = [Heads.of(output) for output in outputs]
-        return (
-            Heads(*(torch.cat(both) for both in zip(*heads, strict=True))),
-            torch.cat([output["feat"] for output in outputs]),
-        )
+        return Heads.join(heads), torch.cat([output["feat"] for output in outputs])
 
     @staticmethod
     def get_argument() -> list[SSL_Argument]:

@@ -75,7 +75,7 @@ class DNLLMeanTeacher(TeacherMixin, DNLLBase):
             total_loss = weighted_sum(terms, self.weights())
 
         out_dict = self.process_out_dict(loss=total_loss)
-        log_dict = self.process_log_dict(**self.log_losses(total_loss, [terms]))
+        log_dict = self.process_log_dict(**self.log_losses(total_loss, terms))
         if is_log_step(self):
             every_row = torch.ones_like(idx_ulb, dtype=torch.bool)
             agreement = unlabeled.class_logits.argmax(dim=1) == teacher.argmax(dim=1)

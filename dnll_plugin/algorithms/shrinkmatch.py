@@ -9,7 +9,7 @@ from semilearn.core.utils import ALGORITHMS
 from torch import Tensor
 
 from dnll_plugin.functional.class_shrinking import shrink_classes, shrink_loss, weigh_rows
-from dnll_plugin.functional.negatives import full_precision_softmax
+from dnll_plugin.functional.prediction import full_precision_softmax
 from dnll_plugin.hooks.alignment import ALIGNMENTS
 from dnll_plugin.hooks.certainty import CertaintyHook
 from dnll_plugin.nets.auxiliary import AuxiliaryHeadNet

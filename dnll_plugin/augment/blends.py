@@ -1,45 +1,55 @@
-"""Operations that mix an image with a poorer one: without colour, or smoothed."""
+"""Operations that mix an image with a poorer one: without contrast, without colour, or smoothed.
+
+Each gives the poorer version of images (N, 3, H, W) uint8, to be mixed by :func:`blend`.
+"""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from dnll_plugin.augment.host import constant
 
 
 def blend(poor: Tensor, full: Tensor, shares: Tensor) -> Tensor:
     """Mixes two batches row by row, and cuts fractions off.
 
     Args:
-        poor: (N, ...) integers in 0..255.
+        poor: (N, ...) integers in 0..255, of any dtype but uint8.
         full: (N, ...) integers in 0..255, of a shape that broadcasts with it.
         shares: (N,) of ``full``; above 1 it extrapolates.
 
     Returns:
-        uint8, of the common shape.
+        float32 whole numbers or more in 0..255, of the common shape; to be cut to uint8.
     """
     shares = shares.float().view(-1, *[1] * (full.dim() - 1))
-    return (poor + shares * (full.int() - poor.int())).clamp_(0, 255).to(torch.uint8)
+    return ((full - poor) * shares).add_(poor).clamp_(0, 255)
+
+
+def mean_gray(images: Tensor) -> Tensor:
+    """The mean grey level of each image, as an image: (N, 1, 1, 1) int64."""
+    pixels = gray(images).flatten(1)
+    count = pixels.shape[1]
+    mean = pixels.sum(dim=1, keepdim=True).mul_(2).add_(count)
+    return mean.div_(2 * count, rounding_mode="floor")[..., None, None]
 
 
 def gray(images: Tensor) -> Tensor:
-    """Luma of RGB images (N, 3, H, W) uint8: (N, H, W) int32 in 0..255 (ITU-R 601-2)."""
-    red, green, blue = images.int().unbind(1)
-    return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
-
-
-def color(images: Tensor, strengths: Tensor) -> Tensor:
-    """Mixes RGB images with their grey version; strength: the share of the image."""
-    return blend(gray(images)[:, None], images, strengths)
-
-
-def sharpness(images: Tensor, strengths: Tensor) -> Tensor:
-    """Mixes images with their smoothed version; strength: the share of the image."""
-    return blend(smooth(images), images, strengths)
+    """Luma of each image: (N, 1, H, W) int32 in 0..255 (ITU-R 601-2)."""
+    weights = constant((19595, 38470, 7471), torch.int32, images.device)
+    return (images * weights).sum(dim=1, keepdim=True, dtype=torch.int32).add_(0x8000) >> 16
 
 
 def smooth(images: Tensor) -> Tensor:
-    """Weights each pixel 5/13 and its neighbours 1/13 each; the border stays as it is."""
-    pixels = images.to(torch.int16)
-    sums = pixels[..., :-2, :] + pixels[..., 1:-1, :] + pixels[..., 2:, :]
-    sums = sums[..., :-2] + sums[..., 1:-1] + sums[..., 2:] + 4 * pixels[..., 1:-1, 1:-1]
-    smoothed = images.clone()
-    smoothed[..., 1:-1, 1:-1] = (2 * sums + 13).div_(26, rounding_mode="floor").to(torch.uint8)
+    """Weights each pixel 5/13 and its neighbours 1/13 each; the border stays as it is.
+
+    Returns:
+        (N, 3, H, W) int16.
+    """
+    smoothed = images.to(torch.int16)
+    if min(images.shape[2:]) < 3:
+        return smoothed
+    centre = smoothed[..., 1:-1, 1:-1]
+    # exact: whole numbers far below 2^24, and no thirteenth plus a half is a whole number
+    sums = F.avg_pool2d(images.float(), 3, stride=1, divisor_override=1).add_(centre, alpha=4)
+    centre.copy_(sums.div_(13).add_(0.5))
     return smoothed

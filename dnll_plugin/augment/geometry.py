@@ -1,9 +1,16 @@
-"""Operations that move pixels, each by gathering the nearest one."""
+"""Operations that move pixels, each by gathering the nearest one.
 
+Where a pixel comes from is worked out on the host as far as that takes no tensor of the size of the
+images: a GPU is asked for a few large operations.
+"""
+
+from functools import cache
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from dnll_plugin.augment.host import constant, to_device_async
 
 PaddingMode = Literal["constant", "reflect"]
 
@@ -26,28 +33,43 @@ def gather_pixels(images: Tensor, index: Tensor) -> Tensor:
     return images.flatten(2).gather(2, places).view(count, channels, *index.shape[1:])
 
 
-def affine(images: Tensor, matrices: Tensor) -> Tensor:
-    """Transforms each image by its own matrix; pixels from outside are black.
+def affine(images: Tensor, coefficients: Tensor) -> Tensor:
+    """Transforms each image in its own way; pixels from outside are black.
 
     Args:
         images: (N, C, H, W) uint8.
-        matrices: (N, 6) a, b, c, d, e, f: the pixel at (x, y) comes from
-            (a x + b y + c, d x + e y + f), the centre of a pixel being half a pixel off its place.
+        coefficients: (N, 2, 3) on the same device, see :func:`to_fixed_point`.
     """
     height, width = images.shape[2:]
-    a, b, c, d, e, f = matrices.unbind(1)
-    start = torch.stack([c + a / 2 + b / 2, f + d / 2 + e / 2])
-    a, b, d, e, c, f = (
-        torch.cat([torch.stack([a, b, d, e]), start]).mul(_ONE).add(0.5).floor().int()[..., None]
-    )
-    across = torch.arange(width, dtype=torch.int32, device=images.device)
-    down = torch.arange(height, dtype=torch.int32, device=images.device)
-    x = ((a * across)[:, None, :] + (b * down + c)[:, :, None]) >> 16
-    y = ((d * across)[:, None, :] + (e * down + f)[:, :, None]) >> 16
-    nearest_x, nearest_y = x.clamp(0, width - 1), y.clamp(0, height - 1)
-    inside = (nearest_x == x) & (nearest_y == y)
-    index = (nearest_y * width + nearest_x).long()
-    return gather_pixels(images, index).mul_(inside[:, None])
+    across, down = _places(width, images.device), _places(height, images.device)[:, None]
+    of_x, of_y, start = coefficients[..., None, None].unbind(2)
+    places = (of_x * across + (of_y * down + start)) >> 16
+    lowest = constant((0, 0), torch.int32, images.device)
+    highest = constant((width - 1, height - 1), torch.int32, images.device)
+    nearest = places.clamp(lowest, highest)
+    inside = (nearest == places).all(dim=1, keepdim=True)
+    x, y = nearest.unbind(1)
+    return gather_pixels(images, torch.add(x, y, alpha=width).long()).mul_(inside)
+
+
+def to_fixed_point(matrices: Tensor) -> Tensor:
+    """What :func:`affine` computes with, in Pillow's fixed-point numbers.
+
+    Args:
+        matrices: (N, 6) a, b, c, d, e, f: the pixel at (x, y) comes from
+            (a x + b y + c, d x + e y + f), the centre of a pixel being half a pixel off its place.
+
+    Returns:
+        (N, 2, 3) int32.
+    """
+    of_x, of_y, start = matrices.view(-1, 2, 3).unbind(2)
+    start = start + of_x / 2 + of_y / 2
+    return torch.stack([of_x, of_y, start], dim=2).mul_(_ONE).add_(0.5).floor_().int()
+
+
+@cache
+def _places(length: int, device: torch.device) -> Tensor:
+    return torch.arange(length, dtype=torch.int32, device=device)
 
 
 def rotation(degrees: Tensor, size: tuple[int, int]) -> Tensor:
@@ -103,23 +125,32 @@ def crop(
 
     Args:
         images: (N, C, H, W).
-        corners: (N, 2) int64, row and column of the square's corner in the padded image.
-        flips: (N,) bool.
+        corners: (N, 2) int64 on the host, row and column of the square's corner in the padded
+            image.
+        flips: (N,) bool on the host.
         size: side of the square.
         padding: pixels added on each side, fewer than the image has.
         mode: ``constant`` (black) or ``reflect`` (the edge itself is not repeated).
     """
     height, width = images.shape[2:]
-    places = torch.arange(size, device=images.device)
+    places = torch.arange(size)
     y = corners[:, :1] + places - padding
     x = corners[:, 1:] + torch.where(flips[:, None], size - 1 - places, places) - padding
     if mode == "reflect":
-        y, x = _reflected(y, height), _reflected(x, width)
-        return gather_pixels(images, y[:, :, None] * width + x[:, None, :])
+        return gather_grid(images, _reflected(y, height), _reflected(x, width))
     nearest_y, nearest_x = y.clamp(0, height - 1), x.clamp(0, width - 1)
-    inside = (nearest_y == y)[:, :, None] & (nearest_x == x)[:, None, :]
-    index = nearest_y[:, :, None] * width + nearest_x[:, None, :]
-    return gather_pixels(images, index).mul_(inside[:, None])
+    cut = gather_grid(images, nearest_y, nearest_x)
+    if padding == 0:
+        return cut
+    inside = torch.stack([nearest_y == y, nearest_x == x])
+    inside_y, inside_x = to_device_async(inside, images.device)
+    return cut.mul_(inside_y[:, None, :, None] & inside_x[:, None, None, :])
+
+
+def gather_grid(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Takes pixels by their rows and columns (N, S) int64 of the host: (N, C, S, S)."""
+    y, x = to_device_async(torch.stack([rows, columns]), images.device)
+    return gather_pixels(images, torch.add(x[:, None, :], y[:, :, None], alpha=images.shape[3]))
 
 
 def _reflected(places: Tensor, length: int) -> Tensor:
@@ -131,15 +162,16 @@ def fill_boxes(images: Tensor, boxes: Tensor, fill: Tensor) -> Tensor:
 
     Args:
         images: (N, C, H, W) uint8.
-        boxes: (N, 4) integers: left, top, right, bottom, the last two included.
+        boxes: (N, 4) integers on the host: left, top, right, bottom, the last two included.
         fill: (C, 1, 1) uint8.
     """
     left, top, right, bottom = boxes[..., None].unbind(1)
-    across = torch.arange(images.shape[3], device=images.device)
-    down = torch.arange(images.shape[2], device=images.device)
+    across, down = torch.arange(images.shape[3]), torch.arange(images.shape[2])
     columns = (across >= left) & (across <= right)
     rows = (down >= top) & (down <= bottom)
-    box = (rows[:, :, None] & columns[:, None, :])[:, None].to(images.dtype)
+    sides = to_device_async(torch.cat([rows, columns], dim=1).to(images.dtype), images.device)
+    rows, columns = sides.split([len(down), len(across)], dim=1)
+    box = rows[:, None, :, None] * columns[:, None, None, :]
     return (images * (1 - box)).add_(fill * box)  # on a CPU several times faster than torch.where
 
 
@@ -150,7 +182,11 @@ def quarter_turns(images: Tensor, turns: Tensor) -> Tensor:
         images: (N, C, S, S).
         turns: (N,) int64 in 0..3.
     """
-    size = images.shape[3]
-    places = torch.arange(size * size, device=images.device).view(size, size)
-    maps = torch.stack([places.rot90(number) for number in range(4)])
-    return gather_pixels(images, maps[turns])
+    return gather_pixels(images, _turned_places(images.shape[3], images.device)[turns])
+
+
+@cache
+def _turned_places(size: int, device: torch.device) -> Tensor:
+    """Where the pixels of a square come from after 0 to 3 quarter turns, (4, size, size) int64."""
+    places = torch.arange(size * size, device=device).view(size, size)
+    return torch.stack([places.rot90(number) for number in range(4)])

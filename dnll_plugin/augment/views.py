@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dnll_plugin.augment import randaugment
 from dnll_plugin.augment.geometry import PaddingMode, crop
-from dnll_plugin.augment.host import constant, to_device_async
+from dnll_plugin.augment.host import constant
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,6 @@ class Shift:
             [torch.randint(number, (count,), generator=generator) for number in spare], dim=1
         )
         flips = torch.rand(count, generator=generator) < self.flip
-        corners, flips = (
-            to_device_async(corners, images.device),
-            to_device_async(flips, images.device),
-        )
         return crop(images, corners, flips, self.size, self.padding, self.mode)
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dnll_plugin.functional.negatives import full_precision_softmax, rank_classes
+from dnll_plugin.functional.negatives import rank_classes
+from dnll_plugin.functional.prediction import full_precision_softmax
 
 EPSILON = 1e-10
 """Keeps logarithms and the mean of no class finite, as in the published code."""

@@ -2,17 +2,18 @@
 
 Pure functions of tensors, on any device, without host synchronisation. Logits may be in any
 floating dtype; half precisions are computed in float32. L labeled and U unlabeled rows, B = L + U,
-K classes.
+K classes. Where a function takes a :class:`Prediction` in the place of logits, softmax and
+log-softmax of the same logits are computed once for all of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnll_plugin.functional.negatives import full_precision_softmax
+from dnll_plugin.functional.prediction import Prediction, full_precision
 
 EPSILON = 1e-6
 """Keeps the logarithm of the negative-label loss finite, as in the published code."""
@@ -28,6 +29,16 @@ class Heads(NamedTuple):
     def of(cls, output: dict[str, Tensor]) -> "Heads":
         """Takes the heads out of what a net returns: ``logits`` and, if there, ``logits_cons``."""
         return cls(output["logits"], output.get("logits_cons", output["logits"]))
+
+    @classmethod
+    def join(cls, several: "Sequence[Heads]") -> "Heads":
+        """The rows of several, one after the other."""
+        if len(several) == 1:
+            return several[0]
+        class_logits = torch.cat([heads.class_logits for heads in several])
+        if all(heads.is_one for heads in several):
+            return cls(class_logits, class_logits)
+        return cls(class_logits, torch.cat([heads.cons_logits for heads in several]))
 
     def split(self, count: int) -> tuple["Heads", "Heads"]:
         """The heads of the first ``count`` rows and those of the others."""
@@ -45,7 +56,7 @@ class Heads(NamedTuple):
 
 
 def negative_label_loss(
-    logits: Tensor,
+    logits: Tensor | Prediction,
     negatives: Tensor,
     rows: Tensor | None = None,
     count: Tensor | int | None = None,
@@ -54,40 +65,44 @@ def negative_label_loss(
     """Lowers the probability of classes that rows do not belong to (arXiv:2301.03976, section 3).
 
     Args:
-        logits: (N, K) logits of the submodel that learns.
+        logits: (N, K) logits of the submodel that learns, or their prediction.
         negatives: Boolean (N, K), the negative labels of each row.
         rows: (N,), the rows that learn: boolean, or a weight in [0, 1] each; None for all of them.
         count: Number to divide the sum over rows by; None for the number of ``rows``. Several ranks
-            pass their average number of rows.
+            pass their average number of rows. (S,) where N holds the rows of S submodels, one after
+            the other, which are divided each by its own.
         kind: A key of :data:`NEGATIVE_LOSSES`: ``each`` (published) or ``together``.
 
     Returns:
-        0-dim mean over the chosen rows; 0 when there is no such row or no negative.
+        0-dim mean over the chosen rows, of S submodels the mean of theirs; 0 when there is no such
+        row or no negative.
 
     Raises:
         ValueError: If there is no such kind.
     """
     if kind not in NEGATIVE_LOSSES:
         raise ValueError(f"kind must be one of {', '.join(NEGATIVE_LOSSES)}, got {kind!r}")
-    row_loss = NEGATIVE_LOSSES[kind](logits, negatives)
-    if rows is None:
-        rows = torch.ones_like(row_loss, dtype=torch.bool)
+    row_loss = NEGATIVE_LOSSES[kind](Prediction.of(logits), negatives)
+    if rows is not None:
+        row_loss = row_loss * rows
     if count is None:
-        count = rows.sum().clamp(min=1)
-    return (row_loss * rows).sum() / count
+        count = max(1, len(row_loss)) if rows is None else rows.sum().clamp_(min=1)
+    if isinstance(count, Tensor) and count.dim() > 0:
+        return (row_loss.view(len(count), -1).sum(dim=1) / count).mean()
+    return row_loss.sum() / count
 
 
-def each_negative(logits: Tensor, negatives: Tensor) -> Tensor:
+def each_negative(prediction: Prediction, negatives: Tensor) -> Tensor:
     """Mean over the negatives S of a row of ``-log(1 - p_j + 1e-6)``, the published loss.
 
     Returns:
         (N,), each >= 0; 0 where S is empty.
     """
-    class_loss = -torch.log(1.0 - full_precision_softmax(logits) + EPSILON)
-    return (class_loss * negatives).sum(dim=1) / negatives.sum(dim=1).clamp(min=1)
+    class_loss = torch.log(1.0 - prediction.probabilities + EPSILON)
+    return (class_loss * negatives).sum(dim=1) / negatives.sum(dim=1).clamp_(min=1).neg_()
 
 
-def negatives_together(logits: Tensor, negatives: Tensor) -> Tensor:
+def negatives_together(prediction: Prediction, negatives: Tensor) -> Tensor:
     """``-log(1 - sum of p_j over j in S)``: the row belongs to one of the classes that are left.
 
     The loss of a set of candidates in learning from partial labels (Jin and Ghahramani, NIPS 2002).
@@ -98,24 +113,29 @@ def negatives_together(logits: Tensor, negatives: Tensor) -> Tensor:
     Returns:
         (N,), each >= 0; 0 where S is empty.
     """
-    full = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    full = prediction.logits.to(full_precision(prediction.logits))
     left = full.masked_fill(negatives, torch.finfo(full.dtype).min)
-    return full.logsumexp(dim=1) - left.logsumexp(dim=1)
+    # any class that is left has the same ratio of its probabilities in both spaces
+    first = left.detach().argmax(dim=1, keepdim=True)
+    ratio = torch.log_softmax(left, dim=1) - prediction.log_probabilities
+    return ratio.gather(1, first).squeeze(1)
 
 
-NEGATIVE_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+NEGATIVE_LOSSES: dict[str, Callable[[Prediction, Tensor], Tensor]] = {
     "each": each_negative,
     "together": negatives_together,
 }
-"""The values of the key ``negative_loss``: logits and negatives (N, K) to a loss of each row."""
+"""The values of the key ``negative_loss``: of a prediction and negatives (N, K) a loss a row."""
 
 
-def consistency(logits: Tensor, target_logits: Tensor, kind: str = "mse") -> Tensor:
+def consistency(
+    logits: Tensor | Prediction, target_logits: Tensor | Prediction, kind: str = "mse"
+) -> Tensor:
     """Distance of the prediction to a target prediction, row by row.
 
     Args:
-        logits: (N, K), with gradient.
-        target_logits: (N, K); pass them detached.
+        logits: (N, K), with gradient, or their prediction.
+        target_logits: The same of the target; pass them detached.
         kind: ``mse``: squared distance of the probabilities, summed over classes, / K.
             ``kl``: sum over classes of ``q (log q - log p)`` with q the target, not divided by K.
 
@@ -125,14 +145,12 @@ def consistency(logits: Tensor, target_logits: Tensor, kind: str = "mse") -> Ten
     Raises:
         ValueError: If ``kind`` is neither.
     """
+    prediction, target = Prediction.of(logits), Prediction.of(target_logits)
     if kind == "mse":
-        return _squared_distance(
-            full_precision_softmax(logits), full_precision_softmax(target_logits)
-        )
+        return _squared_distance(prediction.probabilities, target.probabilities)
     if kind == "kl":
-        target = full_precision_softmax(target_logits)
-        log_ratio = _full_precision_log_softmax(target_logits) - _full_precision_log_softmax(logits)
-        return (target * log_ratio).sum(dim=1)
+        log_ratio = target.log_probabilities - prediction.log_probabilities
+        return (target.probabilities * log_ratio).sum(dim=1)
     raise ValueError(f"kind must be 'mse' or 'kl', got {kind!r}")
 
 
@@ -144,7 +162,7 @@ def head_distance(heads: Heads) -> Tensor:
     Returns:
         (N,); zeros for a net with one head.
     """
-    full = torch.promote_types(heads.class_logits.dtype, torch.float32)
+    full = full_precision(heads.class_logits)
     if heads.is_one:
         return torch.zeros(len(heads.class_logits), dtype=full, device=heads.class_logits.device)
     return _squared_distance(heads.class_logits.to(full), heads.cons_logits.to(full))
@@ -154,8 +172,8 @@ def dual_losses(
     labeled: Heads,
     unlabeled: Heads,
     labels: Tensor,
-    other_view: Tensor,
-    pull_target: Tensor,
+    other_view: Tensor | Prediction,
+    pull_target: Tensor | Prediction,
     negatives: Tensor,
     learns_negatives: Tensor,
     kind: str = "mse",
@@ -164,7 +182,9 @@ def dual_losses(
 ) -> dict[str, Tensor]:
     """The terms of one submodel of the dual pair, before their weights.
 
-    Sums over rows are divided by B; the negative-label loss by the number of rows that learn.
+    Sums over rows are divided by B; the negative-label loss by the number of rows that learn. Or of
+    both submodels at once, the rows of left followed by those of right in every tensor: each term
+    is then the mean of theirs.
 
     Args:
         labeled: Heads (L, K) of the submodel on the labeled rows.
@@ -180,21 +200,23 @@ def dual_losses(
         negative_loss: See ``kind`` of :func:`negative_label_loss`.
 
     Returns:
-        0-dim tensors ``sup``, ``consistency``, ``stabilization``, ``negative``, ``logit_distance``.
+        0-dim tensors ``sup``, ``consistency``, ``stabilization``, ``negative``, and where the net
+        has two heads ``logit_distance``.
     """
     batch = len(labels) + len(unlabeled.cons_logits)
-    consistent = unlabeled.cons_logits
+    own = consistent = Prediction(unlabeled.cons_logits)
     if len(other_view) == batch:
-        consistent = torch.cat((labeled.cons_logits, consistent))
-    pull = consistency(unlabeled.cons_logits, pull_target, kind) * ~learns_negatives
+        consistent = Prediction(torch.cat((labeled.cons_logits, unlabeled.cons_logits)))
+        own = consistent[len(labels) :]
+    pull = consistency(own, pull_target, kind) * ~learns_negatives
     return {
         "sup": _summed_cross_entropy(labeled.class_logits, labels) / batch,
         "consistency": consistency(consistent, other_view, kind).sum() / batch,
         "stabilization": pull.sum() / batch,
         "negative": negative_label_loss(
-            unlabeled.cons_logits, negatives, learns_negatives, negative_count, negative_loss
+            own, negatives, learns_negatives, negative_count, negative_loss
         ),
-        "logit_distance": (head_distance(labeled).sum() + head_distance(unlabeled).sum()) / batch,
+        **_head_distance_term(labeled, unlabeled),
     }
 
 
@@ -219,26 +241,29 @@ def meanteacher_losses(
         negative_loss: See ``kind`` of :func:`negative_label_loss`.
 
     Returns:
-        0-dim tensors ``sup``, ``consistency``, ``negative``, ``logit_distance``.
+        0-dim tensors ``sup``, ``consistency``, ``negative``, and where the net has two heads
+        ``logit_distance``.
     """
-    batch = len(labels) + len(unlabeled.cons_logits)
+    own = Prediction(unlabeled.cons_logits)
     return {
-        "sup": _summed_cross_entropy(labeled.class_logits, labels) / batch,
-        "consistency": consistency(unlabeled.cons_logits, teacher, kind).mean(),
-        "negative": negative_label_loss(unlabeled.cons_logits, negatives, kind=negative_loss),
-        "logit_distance": (head_distance(labeled).sum() + head_distance(unlabeled).sum()) / batch,
+        "sup": _summed_cross_entropy(labeled.class_logits, labels) / (len(labels) + len(own)),
+        "consistency": consistency(own, teacher, kind).mean(),
+        "negative": negative_label_loss(own, negatives, kind=negative_loss),
+        **_head_distance_term(labeled, unlabeled),
     }
 
 
+def _head_distance_term(labeled: Heads, unlabeled: Heads) -> dict[str, Tensor]:
+    """Mean over all rows of the distance of the two heads; no term where there is one head."""
+    if labeled.is_one:
+        return {}
+    return {"logit_distance": head_distance(Heads.join((labeled, unlabeled))).mean()}
+
+
 def _summed_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    return F.nll_loss(_full_precision_log_softmax(logits), labels, reduction="sum")
+    return F.nll_loss(Prediction(logits).log_probabilities, labels, reduction="sum")
 
 
 def _squared_distance(one: Tensor, other: Tensor) -> Tensor:
     """Sum over classes of the squared difference of (N, K), / K: (N,)."""
     return F.mse_loss(one, other, reduction="none").mean(dim=1)
-
-
-def _full_precision_log_softmax(logits: Tensor) -> Tensor:
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    return torch.log_softmax(logits, dim=1, dtype=dtype)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from dnll_plugin.functional.prediction import Prediction, full_precision_softmax
+
 ROUNDING = 1e-5
 """Relative margin below an average: where all rows agree, only rounding sets them apart from it."""
 
@@ -22,19 +24,22 @@ Shard = tuple[int, int]
 random classes are drawn for the rows of all ranks, so that any number of ranks draws the same."""
 
 
-def stable_rows(own_view: Tensor, other_view: Tensor, threshold: float) -> Tensor:
+def stable_rows(
+    own_view: Tensor | Prediction, other_view: Tensor | Prediction, threshold: float
+) -> Tensor:
     """Rows on which a submodel is stable (arXiv:2301.03976 after Dual Student, arXiv:1909.01804).
 
     Args:
-        own_view: Class logits (N, K) of the submodel on the view it learns from.
-        other_view: Its class logits (N, K) on the other view.
+        own_view: Class logits (N, K) of the submodel on the view it learns from, or their
+            prediction.
+        other_view: The same on the other view.
         threshold: Confidence in [0, 1] that at least one of both predictions must exceed.
 
     Returns:
         Boolean (N,): both views give the same class and one of them is confident.
     """
-    own_confidence, own_class = full_precision_softmax(own_view).max(dim=1)
-    other_confidence, other_class = full_precision_softmax(other_view).max(dim=1)
+    own_confidence, own_class = Prediction.of(own_view).most_likely
+    other_confidence, other_class = Prediction.of(other_view).most_likely
     confident = torch.maximum(own_confidence, other_confidence) > threshold
     return confident & (own_class == other_class)
 
@@ -48,16 +53,16 @@ def rows_without_pull(
     smaller inconsistency between its two views is trusted, and is not pulled; when equal, both are.
 
     Args:
-        stable: Boolean (N,), rows on which the submodel is stable.
+        stable: Boolean (N,), rows on which the submodel is stable; or of any other shape.
         peer_stable: The same of its peer.
-        inconsistency: Consistency criterion (N,) between the two views of the submodel.
+        inconsistency: Consistency criterion between the two views of the submodel, of that shape.
         peer_inconsistency: The same of its peer.
 
     Returns:
-        Boolean (N,).
+        Boolean, of that shape.
     """
-    trusted = stable & peer_stable & (inconsistency < peer_inconsistency)
-    return ~peer_stable | trusted
+    trusted_if_both_are = stable & (inconsistency < peer_inconsistency)
+    return ~peer_stable | trusted_if_both_are
 
 
 def uniform_negatives(
@@ -150,7 +155,7 @@ def below_average_negatives(
         average = probabilities.mean(dim=0)
     tiny = torch.finfo(average.dtype).tiny
     most = (probabilities / average.clamp(min=tiny)).argmax(dim=1, keepdim=True)
-    return (probabilities < average * (1 - ROUNDING)).scatter(1, most, False)
+    return (probabilities < average * (1 - ROUNDING)).scatter_(1, most, False)
 
 
 def beyond_top_k_negatives(
@@ -267,11 +272,6 @@ def negative_accuracy(negatives: Tensor, labels: Tensor, rows: Tensor) -> Tensor
     counted = negatives * (rows * (labels >= 0)).unsqueeze(1)
     truth = _mask_of(labels.clamp(min=0).unsqueeze(1), negatives)
     return 1.0 - (counted * truth).sum() / counted.sum()
-
-
-def full_precision_softmax(logits: Tensor) -> Tensor:
-    """Softmax over classes of (N, K) logits, in float32 when they are in a half precision."""
-    return torch.softmax(logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
 def _mask_of(classes: Tensor, like: Tensor) -> Tensor:

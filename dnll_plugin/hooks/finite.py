@@ -16,6 +16,10 @@ SKIPPED_STEPS = 20
 time: after 20 of them it is below 0.1, and no scale will help."""
 
 
+_NEVER = 2**62
+"""Stands for a step that is not reached."""
+
+
 class NotFiniteError(RunError):
     """The loss, the gradient or the weights of a run are not finite."""
 
@@ -28,34 +32,30 @@ class Found(NamedTuple):
 
 
 class FirstBad:
-    """Keeps, on the device, the first step at which one of some numbers was not finite.
+    """Keeps, on the device, the first step at which each of some numbers was not finite.
 
     Args:
-        names: Of the numbers, in their order; of several learners each may have the same.
+        names: Of the numbers, in their order.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-        self.step: Tensor | None = None
-        self.which: Tensor | None = None
+        self.steps: Tensor | None = None
 
     def look(self, values: Tensor, step: int) -> None:
         """Looks at the numbers (N,) of a step; reads nothing from the device."""
-        bad = ~values.isfinite()
-        if self.step is None or self.which is None:
-            self.step = torch.full((), -1, dtype=torch.long, device=values.device)
-            self.which = torch.zeros_like(bad)
-        is_first = bad.any() & (self.step < 0)
-        self.step = torch.where(is_first, step, self.step)
-        self.which = torch.where(is_first, bad, self.which)
+        if self.steps is None:
+            self.steps = torch.full_like(values, _NEVER, dtype=torch.long)
+        is_finite = values * 0 == 0  # isfinite() takes four kernels
+        self.steps = torch.where(is_finite, self.steps, self.steps.clamp(max=step))
 
     def found(self) -> Found | None:
         """What was found; this reads from the device."""
-        step = -1 if self.step is None else int(self.step)
-        if step < 0 or self.which is None:
+        steps = [] if self.steps is None else self.steps.tolist()
+        step = min(steps, default=_NEVER)
+        if step == _NEVER:
             return None
-        found = zip(self.names, self.which.tolist(), strict=True)
-        bad = list(dict.fromkeys(name for name, is_bad in found if is_bad))
+        bad = [name for name, at in zip(self.names, steps, strict=True) if at == step]
         others = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         return Found(step, ", ".join(bad[:3]) + others)
 
@@ -143,8 +143,7 @@ def collect_losses(algorithm: Any) -> tuple[tuple[str, ...], Tensor]:
     loss = algorithm.out_dict["loss"].detach()
     named = [
         (f"{name}_loss", term.detach().to(loss.dtype))
-        for terms in getattr(algorithm, "loss_terms", [])
-        for name, term in terms.items()
+        for name, term in getattr(algorithm, "loss_terms", {}).items()
     ]
     named += [
         (name.removeprefix("train/"), loss.new_full((), math.nan))

@@ -9,9 +9,9 @@ from torch import Tensor
 from dnll_plugin.functional.negatives import (
     default_num_negatives,
     find_top_k,
-    full_precision_softmax,
     negative_sampler,
 )
+from dnll_plugin.functional.prediction import full_precision_softmax
 from dnll_plugin.hooks.across_ranks import average_ranks, highest_of_ranks
 
 
@@ -89,13 +89,14 @@ class NegativeLabelHook(Hook):
 
         Args:
             algorithm: The running algorithm.
-            rows: (N,), boolean, or a weight in [0, 1] each.
+            rows: (N,), boolean, or a weight in [0, 1] each; or (S, N), those of S submodels.
 
         Returns:
-            0-dim float.
+            Float, 0-dim or (S,).
         """
+        count = rows.sum(dim=-1, dtype=torch.float32)
         ranks = algorithm.world_size if algorithm.distributed else 1
-        return average_ranks(algorithm, rows.sum().float()).clamp(min=1 / ranks)
+        return average_ranks(algorithm, count).clamp_(min=1 / ranks)
 
     def state_dict(self) -> dict[str, Tensor]:
         """State of the draws, for a checkpoint."""

@@ -3,6 +3,7 @@
 ``dnll train`` puts them in the place of the toolbox's own, unless ``fast_hooks`` is false.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -27,21 +28,21 @@ class SharedEMA:
         self.decay = decay
         self.parameters: list[Tensor] = list(model.parameters())
         self.shadow: list[Tensor] = list(average.parameters())
-        self.buffers = list(model.buffers())
-        self.shadow_buffers = list(average.buffers())
+        self.buffers = pair_by_dtype(average.buffers(), model.buffers())
         self.backup: list[Tensor] = []
 
     @torch.no_grad()
     def register(self) -> None:
         """Starts the averages at the model's weights."""
-        copy_all(self.shadow, self.parameters)
+        torch._foreach_copy_(self.shadow, self.parameters)
 
     @torch.no_grad()
     def update(self) -> None:
         """Averages the weights, in the toolbox's order of operations; buffers are copied."""
         torch._foreach_mul_(self.shadow, self.decay)
         torch._foreach_add_(self.shadow, list(torch._foreach_mul(self.parameters, 1 - self.decay)))
-        copy_all(self.shadow_buffers, self.buffers)
+        for shadow, buffers in self.buffers:
+            torch._foreach_copy_(shadow, buffers)
 
     def apply_shadow(self) -> None:
         """Lets the model compute with the averages until :meth:`restore`."""
@@ -154,7 +155,16 @@ def swap_hook(algorithm: Any, old: Hook, new: Hook) -> None:
     algorithm.hooks_dict[old.name] = new
 
 
-def copy_all(to: list[Tensor], from_: list[Tensor]) -> None:
-    """Copies tensors of any dtypes, all in one call."""
-    if to:
-        torch._foreach_copy_(to, from_)
+def pair_by_dtype(
+    to: Iterable[Tensor], from_: Iterable[Tensor]
+) -> list[tuple[list[Tensor], list[Tensor]]]:
+    """Lists of tensors and of those to copy into them, one of each dtype.
+
+    A GPU copies a list in a few kernels where all have one dtype, else tensor by tensor.
+    """
+    pairs: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
+    for target, source in zip(to, from_, strict=True):
+        targets, sources = pairs.setdefault(target.dtype, ([], []))
+        targets.append(target)
+        sources.append(source)
+    return list(pairs.values())

@@ -14,11 +14,13 @@ MODULES = {
     "dnll_plugin.algorithms.meanteacher": "semilearn.algorithms.dnll_meanteacher.dnll_meanteacher",
     "dnll_plugin.algorithms.base": f"{_SHARED}.base",
     "dnll_plugin.hooks.across_ranks": f"{_SHARED}.across_ranks",
+    "dnll_plugin.augment.host": f"{_SHARED}.host",
     "dnll_plugin.hooks.monitor": f"{_SHARED}.monitor",
     "dnll_plugin.hooks.negative_label": f"{_SHARED}.negative_label",
     "dnll_plugin.hooks.role_swap": f"{_SHARED}.role_swap",
     "dnll_plugin.functional.losses": f"{_SHARED}.losses",
     "dnll_plugin.functional.negatives": f"{_SHARED}.negatives",
+    "dnll_plugin.functional.prediction": f"{_SHARED}.prediction",
     "dnll_plugin.functional.schedules": f"{_SHARED}.schedules",
     "dnll_plugin.nets.pair": "semilearn.nets.pair",
 }

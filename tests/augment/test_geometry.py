@@ -8,9 +8,14 @@ from torch import Tensor
 from torchvision.transforms import functional as vision
 
 from dnll_plugin.augment import geometry
-from dnll_plugin.augment.randaugment import MOVES
+from dnll_plugin.augment.randaugment import OPERATIONS
 
 SIZE = (32, 32)
+MOVES = [operation for operation in OPERATIONS if operation.kind == "move"]
+
+
+def move(images: Tensor, matrices: Tensor) -> Tensor:
+    return geometry.affine(images, geometry.to_fixed_point(matrices))
 
 
 @pytest.mark.parametrize("operation", MOVES, ids=lambda operation: operation.name)
@@ -19,22 +24,22 @@ def test_equals_the_toolboxs(operation, images: Tensor, theirs) -> None:
     strengths = torch.empty(len(images), dtype=torch.float64)
     strengths.uniform_(operation.low, operation.high, generator=generator)
     expected = theirs(operation.name, images, strengths)
-    assert torch.equal(geometry.affine(images, operation.apply(strengths, SIZE)), expected)
-    single = geometry.affine(images, operation.apply(strengths.float(), SIZE))
+    assert torch.equal(move(images, operation.make(strengths, SIZE)), expected)
+    single = move(images, operation.make(strengths.float(), SIZE))
     assert (single != expected).float().mean() < 1e-3
 
 
 @pytest.mark.parametrize("operation", MOVES, ids=lambda operation: operation.name)
 def test_nothing_moves_at_zero(operation, images: Tensor) -> None:
-    matrices = operation.apply(torch.zeros(len(images)), SIZE)
-    assert torch.equal(geometry.affine(images, matrices), images)
+    matrices = operation.make(torch.zeros(len(images)), SIZE)
+    assert torch.equal(move(images, matrices), images)
 
 
 @pytest.mark.parametrize("operation", MOVES, ids=lambda operation: operation.name)
 def test_image_that_is_not_square(operation, theirs) -> None:
     images = torch.randint(0, 256, (4, 3, 11, 17), dtype=torch.uint8)
     strengths = torch.tensor([-0.3, -0.1, 0.2, 0.3], dtype=torch.float64)
-    found = geometry.affine(images, operation.apply(strengths, (11, 17)))
+    found = move(images, operation.make(strengths, (11, 17)))
     assert torch.equal(found, theirs(operation.name, images, strengths))
 
 

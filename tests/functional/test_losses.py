@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -169,3 +170,48 @@ def test_labeled_rows_take_part_in_consistency_only_with_a_second_view() -> None
     extra = consistency(labeled, labeled.flip(1)).sum() / 6
     assert two["consistency"].item() == pytest.approx((one["consistency"] + extra).item())
     assert one["stabilization"].item() == 0.0
+
+
+@pytest.mark.parametrize("second_view", [False, True])
+@pytest.mark.parametrize("kind", ["mse", "kl"])
+@pytest.mark.parametrize("two_heads", [False, True])
+def test_terms_of_both_submodels_at_once_are_the_means_of_theirs(
+    second_view: bool, kind: str, two_heads: bool
+) -> None:
+    sides = [one_side(seed, second_view, two_heads) for seed in (0, 1)]
+    alone = [dual_losses(**side, kind=kind) for side in sides]
+    joined = {name: torch.cat([side[name] for side in sides]) for name in TENSORS}
+    heads = {name: Heads.join([side[name] for side in sides]) for name in ("labeled", "unlabeled")}
+    other = [side["other_view"] for side in sides]
+    joined["other_view"] = torch.cat([o[:-4] for o in other] + [o[-4:] for o in other])
+    count = torch.stack([side["learns_negatives"].sum() for side in sides])
+    both = dual_losses(**heads, **joined, kind=kind, negative_count=count)
+    assert both.keys() == alone[0].keys()
+    assert ("logit_distance" in both) == two_heads
+    for name, term in both.items():
+        assert term.item() == pytest.approx((alone[0][name] + alone[1][name]).item() / 2)
+
+
+TENSORS = ("labels", "pull_target", "negatives", "learns_negatives")
+
+
+def one_side(seed: int, second_view: bool, two_heads: bool) -> dict[str, Any]:
+    """What :func:`dual_losses` takes of a submodel with 2 labeled and 4 unlabeled rows."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def logits(rows: int) -> torch.Tensor:
+        return torch.randn(rows, 3, generator=generator, dtype=torch.float64)
+
+    def heads(rows: int) -> Heads:
+        of_class = logits(rows)
+        return Heads(of_class, logits(rows) if two_heads else of_class)
+
+    return {
+        "labeled": heads(2),
+        "unlabeled": heads(4),
+        "labels": torch.tensor([seed, 2]),
+        "other_view": logits(6 if second_view else 4),
+        "pull_target": logits(4),
+        "negatives": uniform_negatives(logits(4), 2, generator),
+        "learns_negatives": torch.tensor([True, seed == 1, False, True]),
+    }

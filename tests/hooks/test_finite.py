@@ -77,8 +77,7 @@ def test_terms_of_the_plugin_are_named() -> None:
     run = Run(log=10)
     for it in range(10):
         bad = math.nan if it == 6 else 1.0
-        good = {"sup": torch.tensor(1.0), "negative": torch.tensor(2.0)}
-        run.algorithm.loss_terms = [good, {**good, "negative": torch.tensor(bad)}]
+        run.algorithm.loss_terms = {"sup": torch.tensor(1.0), "negative": torch.tensor(bad)}
         if it < 9:
             run.step(bad)
     assert "not finite at step 7: negative_loss, loss" in message(run)
