@@ -88,16 +88,16 @@ class DNLLDual(LabeledViews, DNLLBase):
         with self.amp_cm():
             labeled, own, other = self.forward_views(learners, x_lb, x_lb_2, x_ulb_w, x_ulb_s)
             chosen = self.choose_rows(learners, own, other)
-            sources = [PEER[side] if self.negative_source == "other" else side for side in learners]
+            source = PEER if self.negative_source == "other" else {side: side for side in SIDES}
             negatives = torch.cat(
                 [
                     self.call_hook(
                         "gen_negatives",
                         "NegativeLabelHook",
-                        logits=other[source][-len(idx_ulb) :],
+                        logits=other[source[side]][-len(idx_ulb) :],
                         learner=own[side].cons_logits,
                     )
-                    for side, source in zip(learners, sources, strict=True)
+                    for side in learners
                 ]
             )
             terms = dual_losses(
