@@ -42,6 +42,7 @@ COMMANDS = (
         "label images with a trained net, or list the classes that are ruled out",
         "dnll_plugin.commands.predict",
     ),
+    Command("list", "list the names that a config may hold", "dnll_plugin.commands.list"),
     Command(
         "bench",
         "time a training step against the bare forward and backward passes of its nets",

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import NamedTuple
 
 from dnll_plugin.toolbox.checkout.version import NEWEST, ToolboxVersion
@@ -163,7 +164,7 @@ def _not_for_images(facts: Facts) -> Iterator[Finding]:
         if facts.versions[name] is None:
             text = "is not installed"
         elif name in facts.late_errors:
-            text = f"cannot be imported ({facts.late_errors[name]})"
+            text = f"cannot be imported ({shorten(facts.late_errors[name], 120)})"
             mend = _reinstall_torch(facts) if name in TORCH_FAMILY else mend
         else:
             continue
