@@ -40,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: If settings, data, device or run folder are wrong.
     """
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:  # else each process would say the same
+    # of several processes each would say the same; with the toolbox imported, nothing is won
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1 and "semilearn" not in sys.modules:
         check_early(Path(options.c), options.set, given_options(options))
 
     from dnll_plugin.training.ranks import process_group

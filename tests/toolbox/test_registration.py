@@ -71,7 +71,16 @@ for name in sys.argv[1:]:
 """
 
 
-@pytest.mark.parametrize("room", ["algorithms", "hooks", "nets", "datasets", "training"])
+@pytest.mark.parametrize(
+    "room",
+    [
+        "algorithms",
+        *(
+            pytest.param(r, marks=pytest.mark.slow)
+            for r in ("hooks", "nets", "datasets", "training")
+        ),
+    ],
+)
 def test_each_module_can_be_the_first_that_is_imported(room):
     """Those that take a class from the toolbox import it, and that registers all the others."""
     files = sorted((PLUGIN / "dnll_plugin" / room).glob("[!_]*.py"))
