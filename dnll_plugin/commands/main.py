@@ -42,6 +42,11 @@ COMMANDS = (
         "label images with a trained net, or list the classes that are ruled out",
         "dnll_plugin.commands.predict",
     ),
+    Command(
+        "evaluate",
+        "measure a trained net on images whose class is known",
+        "dnll_plugin.commands.evaluate",
+    ),
     Command("list", "list the names that a config may hold", "dnll_plugin.commands.list"),
     Command(
         "bench",

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dnll_plugin.commands.options import add_plugin_option
+from dnll_plugin.commands.options import add_model_options, add_plugin_option
 from dnll_plugin.datasets.folders import image_paths
 from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.rows import FORMATS, SEPARATOR
-from dnll_plugin.prediction.run import WEIGHTS, read_run
+from dnll_plugin.prediction.run import read_run
 from dnll_plugin.prediction.selection import check_plugin, choose_submodel
 from dnll_plugin.toolbox.plugins import import_plugins
 
@@ -31,18 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="confidence below which the classes that are ruled out are listed (0.9)",
     )
-    parser.add_argument(
-        "--submodel",
-        metavar="NAME",
-        help="ensemble (default), left or right of a pair; teacher (default) or student",
-    )
-    parser.add_argument(
-        "--weights",
-        choices=tuple(WEIGHTS),
-        default="last",
-        help="last (default): those whose error the run reports; best: of its best evaluation, "
-        "which was chosen on its test images",
-    )
+    add_model_options(parser)
     parser.add_argument(
         "--montage", metavar="FILE", help="picture of the most and the least confident images"
     )
@@ -78,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     from dnll_plugin.training import device as devices
 
     console = Console()
-    device = devices.select_device("auto")
+    device = devices.select_device(options.device)
     net = load_net(trained, submodel, device)
     model = f"{submodel} of {options.run} with its {options.weights} weights"
     console.print(f"{model} on {device}: {len(files):,} images")
