@@ -1,5 +1,8 @@
-"""Everything is in pyproject.toml; this file serves tools that still call setup.py."""
+"""What pyproject.toml cannot say: ``config/`` is installed as a part of the package."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
-setup()
+setup(
+    packages=[*find_packages(include=["dnll_plugin*"]), "dnll_plugin.config"],
+    package_dir={"dnll_plugin.config": "config"},
+)

@@ -43,6 +43,12 @@ COMMANDS = (
         "dnll_plugin.commands.predict",
     ),
     Command(
+        "evaluate",
+        "measure a trained net on images whose class is known",
+        "dnll_plugin.commands.evaluate",
+    ),
+    Command("list", "list the names that a config may hold", "dnll_plugin.commands.list"),
+    Command(
         "bench",
         "time a training step against the bare forward and backward passes of its nets",
         "dnll_plugin.commands.bench",

@@ -2,6 +2,8 @@
 
 import argparse
 
+from dnll_plugin.prediction.run import WEIGHTS
+
 
 def add_plugin_option(parser: argparse.ArgumentParser) -> None:
     """Declares ``--plugin my_module``, code of the user's own that is imported first."""
@@ -10,6 +12,25 @@ def add_plugin_option(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE",
         help="module with algorithms, nets, data sets or samplers of your own, imported first; "
         "several are separated by commas",
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Declares which model of a run is taken, and where it works."""
+    parser.add_argument(
+        "--submodel",
+        metavar="NAME",
+        help="ensemble (default), left or right of a pair; teacher (default) or student",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=tuple(WEIGHTS),
+        default="last",
+        help="last (default): those whose error the run reports; best: of its best evaluation, "
+        "which was chosen on its test images",
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="D", help="auto (default), cpu, cuda or mps"
     )
 
 

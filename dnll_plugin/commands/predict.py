@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dnll_plugin.commands.options import add_plugin_option
+from dnll_plugin.commands.options import add_model_options, add_plugin_option
 from dnll_plugin.datasets.folders import image_paths
 from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.rows import FORMATS, SEPARATOR
-from dnll_plugin.prediction.run import TrainedRun, read_run
-from dnll_plugin.settings.keys import join_names
+from dnll_plugin.prediction.run import read_run
+from dnll_plugin.prediction.selection import check_plugin, choose_submodel
 from dnll_plugin.toolbox.plugins import import_plugins
 
 
@@ -31,11 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="confidence below which the classes that are ruled out are listed (0.9)",
     )
-    parser.add_argument(
-        "--submodel",
-        metavar="NAME",
-        help="ensemble (default), left or right of a pair; teacher (default) or student",
-    )
+    add_model_options(parser)
     parser.add_argument(
         "--montage", metavar="FILE", help="picture of the most and the least confident images"
     )
@@ -58,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         montage = output("--montage", options.montage, (".png",), options.overwrite)
     if options.plugin is not None:
         import_plugins(options.plugin)
-    trained = read_run(Path(options.run))
+    trained = read_run(Path(options.run), options.weights)
     check_plugin(options.plugin, trained)
     check_names(out, trained.classes)
     submodel = choose_submodel(options.submodel, trained)
@@ -71,9 +67,10 @@ def run(options: argparse.Namespace) -> int:
     from dnll_plugin.training import device as devices
 
     console = Console()
-    device = devices.select_device("auto")
+    device = devices.select_device(options.device)
     net = load_net(trained, submodel, device)
-    console.print(f"{submodel} of {options.run} on {device}: {len(files):,} images")
+    model = f"{submodel} of {options.run} with its {options.weights} weights"
+    console.print(f"{model} on {device}: {len(files):,} images")
     request = Request(root, out, options.threshold, options.batch_size)
     summary = predict(net, trained, files, request, console)
     if montage is not None:
@@ -92,19 +89,6 @@ def check_numbers(threshold: float, batch_size: int) -> None:
         raise InputError(f"--threshold: must be above 0 and at most 1, got {threshold}")
     if batch_size < 1:
         raise InputError(f"--batch_size: must be at least 1, got {batch_size}")
-
-
-def check_plugin(asked: str | None, run: TrainedRun) -> None:
-    """Checks that the user names the code that a run needs; that its folder does is not enough.
-
-    Raises:
-        InputError: The run needs code and none is named.
-    """
-    if asked is None and run.plugin is not None:
-        raise InputError(
-            f"{run.config_file}: plugin: the run needs code, {run.plugin}, which is only imported "
-            f"when you say so: give --plugin {run.plugin}"
-        )
 
 
 def check_names(out: Path, classes: Sequence[str]) -> None:
@@ -137,21 +121,6 @@ def output(option: str, name: str, endings: Sequence[str], overwrite: bool) -> P
         reason = "cannot be written" if file.parent.is_dir() else "does not exist"
         raise InputError(f"{option} {file}: the folder {file.parent} {reason}")
     return file
-
-
-def choose_submodel(asked: str | None, run: TrainedRun) -> str:
-    """The submodel to predict with.
-
-    Raises:
-        InputError: If the run has none of that name.
-    """
-    if asked is None:
-        return run.submodels[0]
-    if asked not in run.submodels:
-        raise InputError(
-            f"--submodel: a run of {run.algorithm} has {join_names(run.submodels)}, not {asked!r}"
-        )
-    return asked
 
 
 def find_images(root: Path) -> list[str]:

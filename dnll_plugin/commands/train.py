@@ -2,9 +2,11 @@
 
 import argparse
 import logging
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -14,7 +16,9 @@ from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.log import run_logger
 from dnll_plugin.runs.same_settings import check_same_settings
 from dnll_plugin.settings import resolve as settings_module
+from dnll_plugin.settings.early import check_early
 
+OWN_OPTIONS = ("data_dir", "save_dir", "save_name", "seed", "plugin")
 REMEDY = "resume it with its own settings, or give another --save_name"
 
 
@@ -36,6 +40,10 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: If settings, data, device or run folder are wrong.
     """
+    # of several processes each would say the same; with the toolbox imported, nothing is won
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1 and "semilearn" not in sys.modules:
+        check_early(Path(options.c), options.set, given_options(options))
+
     from dnll_plugin.training.ranks import process_group
     from dnll_plugin.training.run import train
 
@@ -57,15 +65,12 @@ def run(options: argparse.Namespace) -> int:
 
 def resolve_options(options: argparse.Namespace) -> settings_module.Settings:
     """The checked settings of a run, from the options of ``dnll train``."""
-    return settings_module.resolve(
-        Path(options.c),
-        options.set,
-        data_dir=options.data_dir,
-        save_dir=options.save_dir,
-        save_name=options.save_name,
-        seed=options.seed,
-        plugin=options.plugin,
-    )
+    return settings_module.resolve(Path(options.c), options.set, **given_options(options))
+
+
+def given_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The keys that have an option of their own."""
+    return {key: getattr(options, key) for key in OWN_OPTIONS}
 
 
 def acquire_folder(

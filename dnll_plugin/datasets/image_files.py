@@ -40,7 +40,12 @@ def read_image(path: str | Path, short_side: int | None = None) -> Image.Image:
         if short_side is not None:
             file.draft("RGB", (short_side, short_side))
         image = to_rgb(ImageOps.exif_transpose(file))
-    if short_side is None or min(image.size) <= short_side:
+    return image if short_side is None else shrink(image, short_side)
+
+
+def shrink(image: Image.Image, short_side: int) -> Image.Image:
+    """Shrink an image so that its short side has ``short_side`` pixels; smaller ones stay."""
+    if min(image.size) <= short_side:
         return image
     scale = short_side / min(image.size)
     width, height = (max(short_side, round(length * scale)) for length in image.size)

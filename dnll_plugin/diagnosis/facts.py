@@ -10,36 +10,46 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module, metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from dnll_plugin.diagnosis.findings import PACKAGES, Facts, TorchFacts
 from dnll_plugin.toolbox.checkout.version import find_toolbox, identify
+from dnll_plugin.toolbox.patches.late import NEEDED_FOR
 
 # The first import of torch from a cold disk can take a minute.
 IMPORT_SECONDS = 180
 
 
 def read_facts() -> Facts:
-    """Reads what is installed here; imports torch and the toolbox, each in a process of its own."""
+    """Reads what is installed here; imports torch, the toolbox and what images do not need, each in
+    a process of its own.
+    """
     toolbox = find_toolbox()
-    with ThreadPoolExecutor() as pool:
+    versions = {package.name: _version(package.name) for package in PACKAGES}
+    late = [name for name in NEEDED_FOR if versions[name] is not None]
+    with ThreadPoolExecutor(_cores()) as pool:
         torch = pool.submit(ask, "torch")
         imported = pool.submit(ask, "toolbox") if toolbox else None
+        late_errors = dict(zip(late, pool.map(lambda name: ask(name)[1], late), strict=True))
         about_torch, torch_error = torch.result()
         _, toolbox_error = imported.result() if imported else (None, None)
     return Facts(
         python=shortest(Path(sys.executable)),
-        versions={package.name: _version(package.name) for package in PACKAGES},
+        versions=versions,
         torchvision_needs=_torch_that_torchvision_needs(),
         torch=TorchFacts(**about_torch) if about_torch else None,
         torch_error=torch_error,
         toolbox=toolbox,
         toolbox_version=identify(toolbox) if toolbox else None,
         toolbox_error=toolbox_error,
+        late_errors={name: error for name, error in late_errors.items() if error},
         cores=_cores(),
+        has_pip=find_spec("pip") is not None,
     )
 
 
@@ -104,7 +114,19 @@ def _import_toolbox() -> dict[str, Any]:
     return {}
 
 
-ANSWERS = {"torch": _about_torch, "toolbox": _import_toolbox}
+def _import_alone(name: str) -> Callable[[], dict[str, Any]]:
+    def import_it() -> dict[str, Any]:
+        import_module(name)
+        return {}
+
+    return import_it
+
+
+ANSWERS: dict[str, Callable[[], dict[str, Any]]] = {
+    "torch": _about_torch,
+    "toolbox": _import_toolbox,
+    **{name: _import_alone(name) for name in NEEDED_FOR},
+}
 
 
 def _version(name: str) -> str | None:

@@ -7,11 +7,13 @@ imported here or there, since any other package may be the missing one.
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import NamedTuple
 
 from dnll_plugin.toolbox.checkout.version import NEWEST, ToolboxVersion
+from dnll_plugin.toolbox.patches.late import NEEDED_FOR
 
 
 class Package(NamedTuple):
@@ -58,6 +60,8 @@ KNOWN_SET = {
     "numpy": "2.4.6",
 }
 TORCH_FAMILY = ("torch", "torchvision", "torchaudio")
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+"""Where torch's builds without CUDA are, whose versions end in ``+cpu``."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,9 @@ class Facts:
         toolbox: the toolbox's folder; None: there is none.
         toolbox_version: which toolbox that is.
         toolbox_error: why the toolbox cannot be imported; None: it can.
+        late_errors: why packages cannot be imported that images do not need, by name.
         cores: processor cores that this process may use.
+        has_pip: whether the interpreter has pip, which environments made by uv lack.
     """
 
     python: str
@@ -99,11 +105,13 @@ class Facts:
     toolbox: Path | None = None
     toolbox_version: ToolboxVersion | None = None
     toolbox_error: str | None = None
+    late_errors: Mapping[str, str] = field(default_factory=dict)
     cores: int = 1
+    has_pip: bool = True
 
     @property
     def toolbox_works(self) -> bool:
-        """Whether the toolbox can be imported, and with it torch, torchvision and torchaudio."""
+        """Whether the toolbox can be imported, and with it torch and torchvision."""
         return self.toolbox is not None and self.toolbox_error is None
 
 
@@ -139,10 +147,29 @@ def diagnose(facts: Facts) -> list[Finding]:
 
 
 def _missing(facts: Facts) -> Iterator[Finding]:
-    names = tuple(package.name for package in PACKAGES if facts.versions[package.name] is None)
+    names = tuple(
+        package.name
+        for package in PACKAGES
+        if facts.versions[package.name] is None and package.name not in NEEDED_FOR
+    )
     if names:
         verb = "is" if len(names) == 1 else "are"
         yield Finding(f"{', '.join(names)} {verb} not installed", names, _install(facts, names))
+
+
+def _not_for_images(facts: Facts) -> Iterator[Finding]:
+    """What the plugin imports only where something needs it may be missing or fail."""
+    for name, needed_for in NEEDED_FOR.items():
+        mend = _install(facts, [name])
+        if facts.versions[name] is None:
+            text = "is not installed"
+        elif name in facts.late_errors:
+            text = f"cannot be imported ({shorten(facts.late_errors[name], 120)})"
+            mend = _reinstall_torch(facts) if name in TORCH_FAMILY else mend
+        else:
+            continue
+        text = f"{name} {text}; only {needed_for} would need it"
+        yield Finding(text, (name,), mend, broken=False)
 
 
 def _too_old(facts: Facts) -> Iterator[Finding]:
@@ -161,25 +188,12 @@ def _torchvision_of_another_torch(facts: Facts) -> Iterator[Finding]:
         yield Finding(text, ("torch", "torchvision"), _reinstall_torch(facts))
 
 
-def _torchaudio_of_another_torch(facts: Facts) -> Iterator[Finding]:
-    """torch and torchaudio came in pairs until 2.11, the last torchaudio.
-
-    With another torch torchaudio refuses to load when the CUDA versions differ. Where both import
-    all the same, the pair is merely unusual.
-    """
-    torch, torchaudio = facts.versions["torch"], facts.versions["torchaudio"]
-    if torch and torchaudio and _release(torch)[:2] != _release(torchaudio)[:2]:
-        text = f"torch {torch} and torchaudio {torchaudio} are not of one release"
-        both = ("torch", "torchaudio")
-        if facts.toolbox_works:
-            yield Finding(f"{text}, though they do import together here", both, broken=False)
-        else:
-            yield Finding(text, both, _reinstall_torch(facts))
-
-
 def _mixed_builds(facts: Facts) -> Iterator[Finding]:
-    """The versions fit, but a CPU-only torch (``+cpu``) cannot load the torchvision of PyPI."""
-    installed = {name: facts.versions[name] for name in TORCH_FAMILY if facts.versions[name]}
+    """The versions fit, but a CPU-only torch (``+cpu``) cannot load the torchvision of PyPI.
+
+    torchaudio does not count: images do not need it.
+    """
+    installed = {name: facts.versions[name] for name in TORCH_FAMILY[:-1] if facts.versions[name]}
     builds = {str(version).partition("+")[2] for version in installed.values()}
     if len(builds) > 1 and not facts.toolbox_works:
         names = ", ".join(f"{name} {version}" for name, version in installed.items())
@@ -226,9 +240,9 @@ def _changed_toolbox(facts: Facts) -> Iterator[Finding]:
 
 RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     _missing,
+    _not_for_images,
     _too_old,
     _torchvision_of_another_torch,
-    _torchaudio_of_another_torch,
     _mixed_builds,
     _torch_fails,
     _new_ruamel,
@@ -252,13 +266,29 @@ def _install(facts: Facts, names: Iterable[str]) -> str:
     minimum = {name: f"{name}>={version}" for name, _, version in PACKAGES if version}
     known = {name: f"{name}=={version}" for name, version in KNOWN_SET.items()}
     wanted = [known.get(name) or minimum.get(name) or name for name in names]
-    return shlex.join([facts.python, "-m", "pip", "install", *wanted])
+    if _has_cpu_torch(facts) and any(name in TORCH_FAMILY for name in names):
+        wanted += ["--extra-index-url", CPU_INDEX]
+        wanted = [f"{word}+cpu" if word.split("==")[0] in TORCH_FAMILY else word for word in wanted]
+    return shlex.join([*_pip(facts, "install"), *wanted])
 
 
 def _reinstall_torch(facts: Facts) -> str:
     """Uninstalls first: pip would keep a torch 2.11.0+cpu, which to it is a torch 2.11.0."""
-    uninstall = shlex.join([facts.python, "-m", "pip", "uninstall", "-y", *TORCH_FAMILY])
+    yes = ["-y"] if facts.has_pip else []
+    uninstall = shlex.join([*_pip(facts, "uninstall"), *yes, *TORCH_FAMILY])
     return f"{uninstall} && {_install(facts, TORCH_FAMILY)}"
+
+
+def _pip(facts: Facts, action: str) -> list[str]:
+    """How to call pip, or uv where the environment has no pip."""
+    if facts.has_pip:
+        return [facts.python, "-m", "pip", action]
+    return ["uv", "pip", action, "--python", facts.python]
+
+
+def _has_cpu_torch(facts: Facts) -> bool:
+    """Whether torch is a build without CUDA, in whose place nobody wants gigabytes of CUDA."""
+    return (facts.versions["torch"] or "").endswith("+cpu")
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -44,13 +44,14 @@ def find_builder(name: str) -> NetBuilder:
         from dnll_plugin.nets.timm_net import timm_builder
 
         return timm_builder(name.removeprefix("timm_"))
-    toolbox_nets = _toolbox_nets()
-    if name in toolbox_nets:
-        return toolbox_nets[name]
-    raise InputError(f"net: there is no net {name!r}; {_advice(name, [*NETS, *toolbox_nets])}")
+    others = toolbox_nets()
+    if name in others:
+        return others[name]
+    raise InputError(f"net: there is no net {name!r}; {_advice(name, [*NETS, *others])}")
 
 
-def _toolbox_nets() -> dict[str, NetBuilder]:
+def toolbox_nets() -> dict[str, NetBuilder]:
+    """The nets of the toolbox, by name."""
     # Not getattr: the toolbox's module asks `find_builder` for the names that it lacks.
     members = vars(importlib.import_module("semilearn.nets"))
     return {

@@ -17,7 +17,7 @@ STUDENT = "student"
 
 
 def load_net(run: TrainedRun, submodel: str, device: torch.device) -> nn.Module:
-    """Builds the net of a run with the weights of its best evaluation.
+    """Builds the net of a run with the weights of its checkpoint.
 
     Args:
         run: the run.

@@ -8,8 +8,12 @@ from typing import Any
 from dnll_plugin.algorithms.table import OWN_ALGORITHMS, PAIR
 from dnll_plugin.datasets import DATASETS
 from dnll_plugin.errors import InputError
-from dnll_plugin.runs.folder import BEST, RunFolder
+from dnll_plugin.runs.folder import BEST, LATEST, RunFolder
 from dnll_plugin.settings.resolve import read_run_config
+
+WEIGHTS = {"last": LATEST, "best": BEST}
+"""The checkpoints that can predict: that of the last step, whose error the run reports, and that of
+the best evaluation, which is chosen on the images that the run is tested on."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,12 @@ class TrainedRun:
         return "ensemble" in self.submodels
 
 
-def read_run(path: Path) -> TrainedRun:
+def read_run(path: Path, weights: str = "last") -> TrainedRun:
     """Reads a run folder.
+
+    Args:
+        path: the folder.
+        weights: a key of `WEIGHTS`.
 
     Raises:
         InputError: it is none, or the run has no checkpoint yet.
@@ -51,18 +59,20 @@ def read_run(path: Path) -> TrainedRun:
     folder = RunFolder(path)
     if not folder.config.is_file():
         raise InputError(f"--run {path}: not a run folder of dnll train: it has no config.yaml")
-    best = path / BEST
-    if not best.is_file():
+    checkpoint = path / WEIGHTS[weights]
+    if not checkpoint.is_file():
+        others = [name for name, file in WEIGHTS.items() if (path / file).is_file()]
+        mend = f"give --weights {others[0]}, or " if others else ""
         raise InputError(
-            f"--run {path}: has no checkpoint {best.name}: the run was never evaluated; go on with "
-            "it by dnll train --resume"
+            f"--run {path}: has no checkpoint {checkpoint.name}: {mend}go on with the run by "
+            "dnll train --resume"
         )
     config = read_run_config(folder.config)
     submodels = find_submodels(config)
     del config["negative_source"]  # it only says whether there is a pair
     return TrainedRun(
         config_file=folder.config,
-        checkpoint=best,
+        checkpoint=checkpoint,
         **config,
         classes=class_names(folder.classes, config),
         submodels=submodels,

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure  # not pyplot: no display is needed, or touched in a notebook
 
 from dnll_plugin.files import replace_whole
 from dnll_plugin.runs.records import Record, read
-
-matplotlib.use("Agg")  # before pyplot: no display is needed, or touched where there is one
-
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 
 Curve = tuple[list[float], list[float]]
 
@@ -26,7 +22,8 @@ def draw_curves(metrics_file: Path, picture: Path) -> None:
         FileNotWrittenError: If it could not be written.
     """
     records = read(metrics_file)
-    figure, (errors, losses, rows) = plt.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
+    figure = Figure(figsize=(15, 4.5), layout="constrained")
+    errors, losses, rows = figure.subplots(1, 3)
     for name in _names(records, "eval/", "-acc"):
         steps, accuracy = curve(records, name)
         if "top-5" not in name:
@@ -40,11 +37,8 @@ def draw_curves(metrics_file: Path, picture: Path) -> None:
     losses.set_yscale("symlog", linthresh=1e-3)
     _finish(rows, "use of unlabeled rows", "share")
     rows.set_ylim(-0.02, 1.02)
-    try:
-        with replace_whole(picture) as temporary:
-            figure.savefig(temporary, format="png", dpi=110)
-    finally:
-        plt.close(figure)
+    with replace_whole(picture) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
 
 
 def curve(records: list[Record], name: str) -> Curve:

@@ -3,14 +3,19 @@
 A check takes all values of a run and returns the key to blame and what is wrong with it, or None.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
+
+from pydantic import ValidationError
 
 from dnll_plugin.datasets import DATASETS
 from dnll_plugin.datasets.table import TEXT_AND_AUDIO_SETS
 from dnll_plugin.errors import InputError
-from dnll_plugin.settings.keys import join_names
+from dnll_plugin.settings.config_file import shorten
+from dnll_plugin.settings.given import DEFAULT, Given, setting_error
+from dnll_plugin.settings.keys import Keys, choices_of, join_names, range_in_words
+from dnll_plugin.settings.toolbox_keys import ToolboxKeys
 
 Values = Mapping[str, Any]
 Problem = tuple[str, str] | None
@@ -159,15 +164,82 @@ def check_negative_source(values: Values) -> Problem:
     return "negative_source", f"{values['algorithm']} takes {join_names(choices)}, got {source!r}"
 
 
-CHECKS: tuple[Callable[[Values], Problem], ...] = (
+CHECKS_WITHOUT_TOOLBOX: tuple[Callable[[Values], Problem], ...] = (
     check_imb_algorithm,
     check_dataset,
-    check_net,
     check_epochs,
     check_num_labels,
     check_imbalance,
     check_ood,
     check_momentum,
+)
+"""Those that need neither torch nor the toolbox, and keys of every run only."""
+
+CHECKS: tuple[Callable[[Values], Problem], ...] = (
+    check_net,
     check_num_negatives,
     check_negative_source,
 )
+
+
+def apply_checks(
+    checks: Iterable[Callable[[Values], Problem]], values: Values, read: Mapping[str, Given]
+) -> None:
+    """Applies checks to the values of a run.
+
+    Raises:
+        InputError: one of them finds something wrong.
+    """
+    for check in checks:
+        problem = check(values)
+        if problem is not None:
+            key, message = problem
+            raise setting_error(key, message, read[key].place if key in read else DEFAULT)
+
+
+def validate(model: type[Keys], read: Mapping[str, Given]) -> dict[str, Any]:
+    """The values of every key of a model, each in its range.
+
+    Raises:
+        InputError: one of them is not.
+    """
+    try:
+        return dict(model(**{key: entry.value for key, entry in read.items()}))
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        value, _, place = read[key]
+        wanted = range_in_words(model.model_fields[key])
+        hint = ""
+        if wanted.startswith("text") and isinstance(value, (int, float)):
+            hint = "; put it in quotes"
+        elif isinstance(value, str):
+            nearest = find_nearest(value, choices_of(model.model_fields[key]))
+            hint = "" if nearest is None else f"; did you mean {nearest!r}?"
+        message = f"must be {wanted}, got {shorten(value)}{hint}"
+        raise setting_error(key, message, place) from None
+
+
+def check_algorithm(given: Mapping[str, Given], names: Iterable[str]) -> str:
+    """The name of the algorithm, which decides what the other keys are.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if "algorithm" not in given:
+        return str(ToolboxKeys.model_fields["algorithm"].default)
+    name, _, place = given["algorithm"]
+    if not isinstance(name, str) or name not in names:
+        message = f"unknown name {shorten(name)}; {suggest_name(str(name), names)}"
+        raise setting_error("algorithm", message, place)
+    return name
+
+
+def check_unknown(given: Mapping[str, Given], known: Collection[str]) -> None:
+    """Checks that every key is one.
+
+    Raises:
+        InputError: one of them is not.
+    """
+    for key, (_, _, place) in given.items():
+        if key not in known:
+            raise setting_error(key, f"unknown key; {suggest_name(key, known)}", place)

@@ -44,7 +44,8 @@ def read_config(file: Path) -> dict[str, Entry]:
     """Reads a config file.
 
     Args:
-        file: path of the YAML file; its top level is a mapping.
+        file: path of the YAML file, or the name of a config of the plugin; its top level is a
+            mapping.
 
     Returns:
         The entry of each key, in the file's order. Dates stay text.
@@ -53,10 +54,25 @@ def read_config(file: Path) -> dict[str, Entry]:
         InputError: the file cannot be read, or is not such a mapping.
     """
     try:
-        return _entries(_parse(_text(file)))
+        return _entries(_parse(_text(find_config(file))))
     except _Problem as problem:
         place = f"{file}" if problem.line is None else f"{file} line {problem.line}"
         raise InputError(one_line(f"{place}: {problem}")) from problem
+
+
+def list_configs() -> dict[str, Path]:
+    """The configs of the plugin, by name."""
+    package = Path(__file__).parents[1]
+    installed, clone = package / "config", package.with_name("config")
+    folder = installed if installed.is_dir() else clone
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
+
+def find_config(file: Path) -> Path:
+    """The path of a config: the file where there is one, else the plugin's config of that name."""
+    if file.exists() or file.suffix or file.name != str(file):
+        return file
+    return list_configs().get(file.name, file)
 
 
 def read_value(text: str) -> Any:
@@ -110,7 +126,10 @@ def _text(file: Path) -> str:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise _Problem("no such file; give the path of a config, a YAML file") from None
+        raise _Problem(
+            "no such file; give the path of a config, a YAML file, or the name of one that "
+            "`dnll list configs` lists"
+        ) from None
     except IsADirectoryError:
         raise _Problem("is a folder; give the path of a config, a YAML file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path

@@ -34,11 +34,44 @@ def register() -> None:
         changes.make_changes(before_import=True)
         import_module("semilearn.core")
         changes.make_changes(before_import=False)
-        for module in dict.fromkeys(row.module for row in OWN_ALGORITHMS.values()):
-            import_module(module)
+        registry = import_module("semilearn.core.utils").ALGORITHMS
+        registry._dict = _WithOwnAlgorithms(registry._dict)
     except BaseException:
         _registered = False
         raise
+
+
+class _WithOwnAlgorithms(dict[str, Any]):
+    """The toolbox's algorithms by name, and ours from the first look at it.
+
+    Not before: the toolbox may be imported by one of our own modules, and an algorithm that needs
+    that module would find half of it.
+    """
+
+    _complete = False
+
+    def _import_own(self) -> None:
+        if self._complete:
+            return
+        self._complete = True
+        try:
+            for module in dict.fromkeys(row.module for row in OWN_ALGORITHMS.values()):
+                import_module(module)
+        except BaseException:
+            self._complete = False
+            raise
+
+    def __getitem__(self, name: str) -> Any:
+        self._import_own()
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self._import_own()
+        return super().__contains__(name)
+
+    def keys(self) -> Any:
+        self._import_own()
+        return super().keys()
 
 
 def register_with_toolbox() -> None:

@@ -15,34 +15,10 @@ from dnll_plugin.prediction.montage import Extremes
 from dnll_plugin.prediction.net import build_net, load_net, select_weights
 from dnll_plugin.prediction.rows import Row
 from dnll_plugin.prediction.run import read_run
-from dnll_plugin.runs.folder import BEST
+from dnll_plugin.runs.folder import BEST, LATEST
 from dnll_plugin.training import checkpoint
 
-CONFIG = {
-    **{"algorithm": "dnll_dual", "net": "cnn3", "dataset": "imagefolder", "num_classes": 3},
-    **{"img_size": 8, "crop_ratio": 0.875, "num_workers": 0},
-}
-CLASSES = ["ant", "bee", "cat"]
-
-
-@pytest.fixture
-def make_run(tmp_path):
-    """A run folder with random weights; keywords replace settings."""
-
-    def make(classes=CLASSES, **changes):
-        folder = tmp_path / "run"
-        folder.mkdir()
-        config = {**CONFIG, **changes}
-        text = "".join(f"{key}: {value}\n" for key, value in config.items())
-        (folder / "config.yaml").write_text(text)
-        (folder / BEST).touch()
-        if classes is not None:
-            (folder / "classes.json").write_text(json.dumps(classes))
-        nets = [build_net(read_run(folder)).state_dict() for _ in range(2)]
-        checkpoint.write(dict(zip(("model", "ema_model"), nets)), folder / BEST)  # noqa: B905
-        return folder
-
-    return make
+CLASSES = {"ant", "bee", "cat"}
 
 
 @pytest.fixture
@@ -81,7 +57,7 @@ def test_every_image_gets_a_label_and_broken_ones_are_named(make_run, images, tm
         "more/c.png",
         "more/d.bmp",
     ]
-    assert {row["label"] for row in rows} <= set(CLASSES)
+    assert {row["label"] for row in rows} <= CLASSES
     told = capsys.readouterr().out
     assert "5 labels in" in told
     assert "left out 1 that cannot be read:" in told
@@ -212,11 +188,28 @@ def test_an_existing_file_is_not_replaced_unless_asked_for(make_run, images, tmp
     assert len(describe_rows(out)) == 5
 
 
+def test_the_last_weights_are_the_default_and_the_best_a_choice(make_run, images, tmp_path, capsys):
+    run, out = make_run(), tmp_path / "o.csv"
+    assert predict(run, images, out) == 0
+    assert "with its last weights" in capsys.readouterr().out
+    last = describe_rows(out)
+    other = build_net(read_run(run)).state_dict()
+    checkpoint.write({"model": other, "ema_model": other}, run / BEST)
+    assert predict(run, images, out, "--overwrite") == 0
+    assert describe_rows(out) == last
+    assert predict(run, images, out, "--overwrite", "--weights", "best") == 0
+    assert describe_rows(out) != last
+
+
 def test_a_run_without_a_checkpoint(make_run, images, tmp_path, capsys):
     run = make_run()
-    (run / BEST).unlink()
-    assert "has no checkpoint model_best.pth" in error_of(
+    (run / LATEST).unlink()
+    assert "has no checkpoint latest_model.pth: give --weights best, or go on" in error_of(
         capsys, predict(run, images, tmp_path / "o.csv")
+    )
+    (run / BEST).unlink()
+    assert "has no checkpoint latest_model.pth: go on with the run by dnll train --resume" in (
+        error_of(capsys, predict(run, images, tmp_path / "o.csv"))
     )
 
 
@@ -233,7 +226,7 @@ def test_a_checkpoint_of_another_net(make_run, images, tmp_path, capsys, change)
 
 def test_a_damaged_checkpoint(make_run, images, tmp_path, capsys):
     run = make_run()
-    (run / BEST).write_bytes(b"damaged")
+    (run / LATEST).write_bytes(b"damaged")
     assert "is damaged" in error_of(capsys, predict(run, images, tmp_path / "o.csv"))
 
 

@@ -21,6 +21,7 @@ from dnll_plugin.diagnosis.findings import (
     diagnose,
 )
 from dnll_plugin.toolbox.checkout.version import NEWEST, WHEEL, ToolboxVersion
+from dnll_plugin.toolbox.patches.late import NEEDED_FOR
 
 ROOT = Path(__file__).parents[2]
 TORCH_2_11 = "pip install torch==2.11.0 torchvision==0.26.0 torchaudio==2.11.0"
@@ -56,16 +57,27 @@ def test_the_known_set_has_no_findings():
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_a_missing_package_is_named_with_the_command(package):
     facts = replace(GOOD, versions={**GOOD.versions, package.name: None})
-    (finding,) = broken(facts)
-    assert finding.text == f"{package.name} is not installed"
+    (finding,) = diagnose(facts)
+    assert finding.text.startswith(f"{package.name} is not installed")
+    assert finding.broken is (package.name not in NEEDED_FOR)
     assert finding.mend.startswith("python -m pip install ")
     assert package.name in finding.mend
 
 
 def test_all_missing_packages_are_one_command():
-    (finding,) = broken(machine(aim=None, wandb=None, timm=None))
-    assert finding.text == "timm, wandb, aim are not installed"
-    assert finding.mend == "python -m pip install timm==1.0.31 wandb aim"
+    (finding,) = broken(machine(tqdm=None, pandas=None, timm=None))
+    assert finding.text == "timm, pandas, tqdm are not installed"
+    assert finding.mend == "python -m pip install timm==1.0.31 'pandas>=2.1' tqdm"
+
+
+def test_uv_installs_where_there_is_no_pip():
+    facts = replace(machine(tqdm=None, torch="2.9.0"), has_pip=False)
+    missing, pair = broken(facts)
+    assert missing.mend == "uv pip install --python python tqdm"
+    assert pair.mend == (
+        "uv pip uninstall --python python torch torchvision torchaudio && "
+        "uv pip install --python python torch==2.11.0 torchvision==0.26.0 torchaudio==2.11.0"
+    )
 
 
 def test_an_old_package():
@@ -82,28 +94,33 @@ def test_torchvision_of_another_torch(torch, needs):
     assert finding.mend.endswith(TORCH_2_11)
 
 
-def test_the_last_torchaudio_beside_the_newest_torch():
-    cause = "RuntimeError: Detected that PyTorch and TorchAudio were compiled with different CUDA"
-    facts = machine(">=2.14.0", cause, torch="2.15.0", torchvision="0.29.2")
-    pair, toolbox = broken(facts)
-    assert pair.text == "torch 2.15.0 and torchaudio 2.11.0 are not of one release"
-    assert pair.mend.endswith(TORCH_2_11)
-    assert cause in toolbox.text
-    assert "above" in toolbox.mend
+def test_what_images_do_not_need_is_a_note():
+    causes = {"torchaudio": "OSError: CUDA versions differ", "aim": "AttributeError: pkgutil"}
+    facts = machine(">=2.14.0", torch="2.15.0", torchvision="0.29.2")
+    torchaudio, aim = diagnose(replace(facts, late_errors=causes))
+    assert torchaudio.text == (
+        "torchaudio cannot be imported (OSError: CUDA versions differ); only audio data sets would "
+        "need it"
+    )
+    assert torchaudio.mend.endswith(TORCH_2_11)
+    assert aim.text.endswith("only use_aim would need it")
+    assert aim.mend == "python -m pip install aim"
+    assert not torchaudio.broken
+    assert not aim.broken
 
 
-def test_an_unusual_pair_that_works_is_only_a_note():
-    (finding,) = diagnose(machine("==2.12.0", torch="2.12.0", torchvision="0.27.0"))
-    assert not finding.broken
-    assert finding.packages == ("torch", "torchaudio")
+def test_a_torchaudio_of_another_release_that_works_is_not_mentioned():
+    assert diagnose(machine("==2.12.0", torch="2.12.0", torchvision="0.27.0")) == []
 
 
 def test_a_cpu_only_torch_with_torchvision_of_pypi():
     facts = machine(error="RuntimeError: operator torchvision::nms", torch="2.11.0+cpu")
     builds, _ = broken(facts)
-    assert "torch 2.11.0+cpu, torchvision 0.26.0, torchaudio 2.11.0" in builds.text
-    assert "different builds" in builds.text
-    assert builds.mend.endswith(TORCH_2_11)
+    assert "torch 2.11.0+cpu, torchvision 0.26.0 are different builds" in builds.text
+    assert builds.mend.endswith(
+        "pip install torch==2.11.0+cpu torchvision==0.26.0+cpu torchaudio==2.11.0+cpu "
+        "--extra-index-url https://download.pytorch.org/whl/cpu"
+    )
 
 
 def test_builds_of_one_kind_are_fine():
@@ -177,7 +194,7 @@ def test_every_finding_is_one_line_and_every_broken_one_says_what_to_do(
     findings = diagnose(facts)
     assert all(len(finding.text.splitlines()) == 1 for finding in findings)
     assert all(finding.mend for finding in findings if finding.broken)
-    assert {name for finding in broken(facts) for name in finding.packages} >= {
+    assert {name for finding in findings for name in finding.packages} >= {
         name for name, version in installed.items() if version is None
     }
 

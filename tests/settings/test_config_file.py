@@ -8,7 +8,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.settings.config_file import MAX_BYTES, read_config, read_value, write_config
+from dnll_plugin.settings.config_file import (
+    MAX_BYTES,
+    find_config,
+    list_configs,
+    read_config,
+    read_value,
+    write_config,
+)
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +185,25 @@ def test_written_values_read_back_the_same(file, value):
     assert entry.value == value
     assert type(entry.value) is type(value)
     assert file.read_text(encoding="utf-8").rstrip().endswith("# file")
+
+
+def test_the_plugins_configs_go_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    configs = list_configs()
+    assert "dnll_digits_20" in configs
+    assert find_config(Path("dnll_digits_20")) == configs["dnll_digits_20"]
+    assert read_config(Path("dnll_digits_20"))["dataset"].value == "digits"
+
+
+@pytest.mark.parametrize("name", ["dnll_digits_20.yaml", "config/dnll_digits_20", "no_such"])
+def test_any_other_path_is_taken_as_it_is(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert find_config(Path(name)) == Path(name)
+    with pytest.raises(InputError, match="no such file"):
+        read_config(Path(name))
+
+
+def test_a_file_of_ones_own_comes_before_the_plugins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("dnll_digits_20").write_text("algorithm: fixmatch\n")
+    assert read_config(Path("dnll_digits_20"))["algorithm"].value == "fixmatch"

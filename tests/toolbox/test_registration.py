@@ -57,6 +57,39 @@ def test_the_toolbox_before_the_plugin(tmp_path):
     )
 
 
+IN_FORKS = """
+import importlib, os, sys
+import torch, torchvision, timm, sklearn.metrics, scipy.stats  # once, as they are most of the time
+for name in sys.argv[1:]:
+    if os.fork() == 0:
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            print(name, error, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+@pytest.mark.parametrize(
+    "room",
+    [
+        "algorithms",
+        *(
+            pytest.param(r, marks=pytest.mark.slow)
+            for r in ("hooks", "nets", "datasets", "training")
+        ),
+    ],
+)
+def test_each_module_can_be_the_first_that_is_imported(room):
+    """Those that take a class from the toolbox import it, and that registers all the others."""
+    files = sorted((PLUGIN / "dnll_plugin" / room).glob("[!_]*.py"))
+    names = [f"dnll_plugin.{room}.{file.stem}" for file in files]
+    command = [sys.executable, "-W", "ignore", "-c", IN_FORKS, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
 def test_looking_for_the_toolbox_does_not_switch_registering_off(monkeypatch):
     monkeypatch.setattr(sys, "meta_path", sys.meta_path.copy())
     monkeypatch.delitem(sys.modules, "semilearn", raising=False)

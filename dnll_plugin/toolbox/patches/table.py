@@ -4,7 +4,7 @@ A change is made once, when the toolbox is imported; it checks that what it repl
 leaves the toolbox alone where it is not needed.
 """
 
-from dnll_plugin.toolbox.patches import additions, mends, no_cuda, packages
+from dnll_plugin.toolbox.patches import additions, late, mends, no_cuda, packages
 from dnll_plugin.toolbox.patches.change import Change
 
 
@@ -18,6 +18,13 @@ CHANGES: tuple[Change, ...] = (
         "the newest toolbox imports timm.models.layers.helpers, which timm 0.9 moved",
         packages.lacks_timm_helpers,
         packages.provide_timm_helpers,
+        before_import=True,
+    ),
+    Change(
+        "packages for text, audio and trackers",
+        "the toolbox imports them at its start, slowly, and fails where one of them does",
+        _always,
+        late.import_toolbox,  # so this row is the last of those before the import
         before_import=True,
     ),
     Change(

@@ -1,0 +1,89 @@
+"""``dnll evaluate``: how good a trained net is on images whose class is known."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from dnll_plugin.commands.options import add_model_options, add_plugin_option
+from dnll_plugin.errors import InputError
+from dnll_plugin.prediction.run import read_run
+from dnll_plugin.prediction.selection import check_plugin, choose_submodel
+from dnll_plugin.toolbox.plugins import import_plugins
+
+if TYPE_CHECKING:  # the options are checked before torch is imported
+    from dnll_plugin.prediction.evaluation import Evaluation
+
+JSON = "evaluation.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of ``dnll evaluate``."""
+    parser.add_argument("--run", required=True, metavar="DIR", help="run folder of dnll train")
+    parser.add_argument(
+        "--images", required=True, metavar="DIR", help="folder with a folder of images a class"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help=f"folder for {JSON} and the pictures"
+    )
+    add_model_options(parser)
+    parser.add_argument("--batch_size", type=int, default=256, metavar="N", help="images a batch")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is in --out")
+    add_plugin_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluates, writes the files and prints the rates.
+
+    Raises:
+        InputError: If an option, the run folder or the images are wrong.
+    """
+    logging.captureWarnings(True)
+    if options.batch_size < 1:
+        raise InputError(f"--batch_size: must be at least 1, got {options.batch_size}")
+    out = Path(options.out)
+    if (out / JSON).exists() and not options.overwrite:
+        raise InputError(f"--out {out}: holds {JSON} already; give --overwrite or another folder")
+    if options.plugin is not None:
+        import_plugins(options.plugin)
+    trained = read_run(Path(options.run), options.weights)
+    check_plugin(options.plugin, trained)
+    submodel = choose_submodel(options.submodel, trained)
+
+    from dnll_plugin.prediction import evaluation, evaluation_pictures
+    from dnll_plugin.prediction.net import load_net
+    from dnll_plugin.training.device import select_device
+
+    images = evaluation.find_labeled(Path(options.images), trained.classes)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be made ({error.strerror})") from error
+    net = load_net(trained, submodel, select_device(options.device))
+    result = evaluation.evaluate(net, trained, images, options.batch_size)
+    about = {"run": str(options.run), "submodel": submodel, "weights": options.weights}
+    text = json.dumps({**about, **result.summary()}, indent=2, ensure_ascii=False)
+    (out / JSON).write_text(f"{text}\n", encoding="utf-8")
+    evaluation_pictures.draw(result, out)
+    print_rates(result, out, Console())
+    return 0
+
+
+def print_rates(result: "Evaluation", out: Path, console: Console) -> None:
+    """Prints the rates: of all images, and of the classes, the worst first."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    error, calibration = result.error_rate, 100 * result.calibration_error
+    say(f"{result.images:,} images, error {error:.2f}%, calibration error {calibration:.2f}%")
+    rates = zip(result.recall.tolist(), result.classes, strict=True)
+    worst = sorted((rate, name) for rate, name in rates if rate == rate)[:10]  # not NaN
+    say("accuracy: " + ", ".join(f"{name} {100 * rate:.1f}%" for rate, name in worst))
+    if result.broken:
+        file, reason = result.broken[0]
+        say(f"left out {len(result.broken):,} that cannot be read, as {file} ({reason})")
+    say(f"see {out}")
