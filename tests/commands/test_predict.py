@@ -109,7 +109,7 @@ def test_a_run_of_shrinkmatch_predicts_without_its_auxiliary_head(make_run):
     folder = make_run(algorithm="shrinkmatch", net="cnn3")
     trained = find_builder("auxiliary_cnn3")(num_classes=3)
     weights = dict.fromkeys(("model", "ema_model"), trained.state_dict())
-    checkpoint.write(weights, folder / BEST)
+    checkpoint.write(weights, folder / LATEST)
     images = torch.randn(2, 3, 8, 8)
     predicted = load_net(read_run(folder), "model", torch.device("cpu"))(images)
     torch.testing.assert_close(predicted["logits"], trained.eval()(images)["logits"])
@@ -300,10 +300,10 @@ def test_names_that_are_none_are_refused(make_run, images, tmp_path, capsys, con
 )
 def test_a_checkpoint_without_weights_is_refused(make_run, images, tmp_path, capsys, change):
     run = make_run()
-    state = checkpoint.read(run / BEST)
+    state = checkpoint.read(run / LATEST)
     change(state)
-    checkpoint.write(state, run / BEST)
+    checkpoint.write(state, run / LATEST)
     assert predict(run, images, tmp_path / "out.csv") == 2
     error = capsys.readouterr().err
-    assert f"{BEST}: ema_model: " in error
+    assert f"{LATEST}: ema_model: " in error
     assert error.count("\n") == 1
