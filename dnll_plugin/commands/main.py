@@ -47,6 +47,11 @@ COMMANDS = (
         "measure a trained net on images whose class is known",
         "dnll_plugin.commands.evaluate",
     ),
+    Command(
+        "export",
+        "write a trained net into a file that runs without this package",
+        "dnll_plugin.commands.export",
+    ),
     Command("list", "list the names that a config may hold", "dnll_plugin.commands.list"),
     Command(
         "bench",

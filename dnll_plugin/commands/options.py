@@ -15,8 +15,8 @@ def add_plugin_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Declares which model of a run is taken, and where it works."""
+def add_model_options(parser: argparse.ArgumentParser, device: bool = True) -> None:
+    """Declares which model of a run is taken, and where it works if that is a choice."""
     parser.add_argument(
         "--submodel",
         metavar="NAME",
@@ -29,9 +29,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="last (default): those whose error the run reports; best: of its best evaluation, "
         "which was chosen on its test images",
     )
-    parser.add_argument(
-        "--device", default="auto", metavar="D", help="auto (default), cpu, cuda or mps"
-    )
+    if device:
+        parser.add_argument(
+            "--device", default="auto", metavar="D", help="auto (default), cpu, cuda or mps"
+        )
 
 
 def add_set_option(

@@ -73,6 +73,18 @@ def batches(root: Path, files: Sequence[str], run: TrainedRun, batch_size: int) 
         yield batch
 
 
+def read_batch(root: Path, files: Sequence[str], run: TrainedRun) -> Tensor:
+    """The images of a few files that can be read, float (N, 3, img_size, img_size).
+
+    Raises:
+        InputError: none can be read.
+    """
+    (batch,) = batches(root, files, run, len(files))
+    if batch.images is None:
+        raise InputError(f"--images {root}: none of {len(files)} images can be read")
+    return batch.images
+
+
 def _batch(items: list[tuple[str, Tensor | str]]) -> Batch:
     whole = [(file, image) for file, image in items if isinstance(image, Tensor)]
     broken = [(file, reason) for file, reason in items if isinstance(reason, str)]

@@ -1,0 +1,1 @@
+"""A trained net as a file that runs without this package: ONNX, torch's pt2, or weights alone."""

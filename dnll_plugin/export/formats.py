@@ -1,0 +1,144 @@
+"""The formats: each writes a classifier with its description, and reads it back to run it."""
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dnll_plugin.errors import InputError
+from dnll_plugin.export.classifier import Classifier
+
+KEY = "dnll"
+"""Where in a file the description is."""
+
+TOLERANCE = 1e-4
+"""How far a probability may be from the net's own."""
+
+Run = Callable[[Tensor], Tensor]
+"""From pixels (N, 3, H, W) to probabilities (N, K)."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one format is written and run.
+
+    Attributes:
+        ending: of its files.
+        write: writes a classifier, with an example of its input and its description.
+        load: reads a file back; the classifier is for what holds the weights alone.
+    """
+
+    ending: str
+    write: Callable[[Classifier, Tensor, str, Path], None]
+    load: Callable[[Path, Classifier], Run]
+
+
+def export(
+    classifier: Classifier, pixels: Tensor, description: str, name: str, file: Path
+) -> float:
+    """Writes a file, and runs what was written before it gets its name.
+
+    Args:
+        classifier: what to write.
+        pixels: images to compare on, float32 (N, 3, H, W); N at least 2.
+        description: from :func:`~dnll_plugin.export.classifier.describe`.
+        name: a key of `FORMATS`.
+        file: the file.
+
+    Returns:
+        The largest difference of a probability from the net's own.
+
+    Raises:
+        InputError: A package that the format needs is missing.
+        RuntimeError: The difference is above `TOLERANCE`; there is no file then.
+    """
+    chosen = FORMATS[name]
+    temporary = file.with_name(f".writing-{file.name}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch's exporters, about their own old calls
+            chosen.write(classifier, pixels, description, temporary)
+        with torch.inference_mode():
+            expected = classifier(pixels)[1]
+        got = chosen.load(temporary, classifier)(pixels)
+        difference = float((got - expected).abs().max())
+        if not difference <= TOLERANCE:
+            raise RuntimeError(
+                f"{file}: not written: its probabilities are up to {difference:.1g} from the net's"
+            )
+        temporary.replace(file)
+    except ImportError as error:
+        raise InputError(
+            f"--format {name}: {error.name} is missing; pip install 'dnll-plugin[export]'"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return difference
+
+
+def _program(classifier: Classifier, pixels: Tensor) -> torch.export.ExportedProgram:
+    """The classifier as a graph that takes any number of images."""
+    images = torch.export.Dim("images")
+    return torch.export.export(classifier, (pixels[:2],), dynamic_shapes=({0: images},))
+
+
+def _write_onnx(classifier: Classifier, pixels: Tensor, description: str, file: Path) -> None:
+    program = torch.onnx.export(
+        _program(classifier, pixels),
+        dynamo=True,
+        verbose=False,
+        input_names=["pixels"],
+        output_names=["logits", "probabilities"],
+    )
+    assert program is not None
+    program.model.metadata_props[KEY] = description
+    program.save(file)
+
+
+def _load_onnx(file: Path, classifier: Classifier) -> Run:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
+    return lambda pixels: torch.from_numpy(
+        session.run(["probabilities"], {"pixels": pixels.numpy()})[0]
+    )
+
+
+def _write_pt2(classifier: Classifier, pixels: Tensor, description: str, file: Path) -> None:
+    program = _program(classifier, pixels)
+    torch.export.save(program, file, extra_files={f"{KEY}.json": description})
+
+
+def _load_pt2(file: Path, classifier: Classifier) -> Run:
+    module = torch.export.load(file).module()
+    return lambda pixels: module(pixels)[1].detach()
+
+
+def _write_safetensors(
+    classifier: Classifier, pixels: Tensor, description: str, file: Path
+) -> None:
+    from safetensors.torch import save_file
+
+    weights = {name: value.clone().contiguous() for name, value in classifier.state_dict().items()}
+    save_file(weights, file, metadata={KEY: description})
+
+
+def _load_safetensors(file: Path, classifier: Classifier) -> Run:
+    from safetensors.torch import load_file
+
+    copied = copy.deepcopy(classifier)
+    for parameter in copied.parameters():
+        parameter.data.zero_()  # so that only what the file holds can give the same
+    copied.load_state_dict(load_file(file))
+    return lambda pixels: copied(pixels)[1].detach()
+
+
+FORMATS = {
+    "onnx": Format(".onnx", _write_onnx, _load_onnx),
+    "pt2": Format(".pt2", _write_pt2, _load_pt2),
+    "safetensors": Format(".safetensors", _write_safetensors, _load_safetensors),
+}
