@@ -7,7 +7,6 @@ import torch
 from semilearn.algorithms.utils import SSL_Argument
 from semilearn.core import AlgorithmBase
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from dnll_plugin.augment.host import to_device_async
 from dnll_plugin.functional.losses import NEGATIVE_LOSSES
@@ -133,11 +132,10 @@ class ConsistencyBase(AlgorithmBase):
         """Keys of the ramps that must fit into the run."""
         return ("consistency_rampup",)
 
-    def set_dataset(self) -> Any:
-        dataset_dict = super().set_dataset()
-        if dataset_dict is not None:
-            dataset_dict["train_ulb"].alg = VIEWS_LIKE[self.args.ulb_views]
-        return dataset_dict
+    @staticmethod
+    def views_like(args: Any) -> str:
+        """The toolbox's algorithm whose views of an unlabeled image are those of ``ulb_views``."""
+        return VIEWS_LIKE[args.ulb_views]
 
     def set_optimizer(self) -> Any:
         optimizer, scheduler = super().set_optimizer()
@@ -190,29 +188,10 @@ def get_run_arguments() -> list[SSL_Argument]:
 class LabeledViews(AlgorithmBase):
     """Gives labeled images a second view where the key ``lb_views`` is 2."""
 
-    def set_dataset(self) -> Any:
-        dataset_dict = super().set_dataset()
-        if dataset_dict is not None and self.args.lb_views == 2:
-            dataset_dict["train_lb"] = TwoLabeledViews(dataset_dict["train_lb"])
-        return dataset_dict
-
-
-class TwoLabeledViews(Dataset):
-    """A labeled data set that gives each image in a second weak view, ``x_lb_2``."""
-
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-
-    def __getitem__(self, idx: int) -> dict[str, Any]:
-        return {**self.dataset[idx], "x_lb_2": self.dataset[idx]["x_lb"]}
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "dataset":  # not there yet while a loader worker unpickles it
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
+    @staticmethod
+    def count_labeled_views(args: Any) -> int:
+        """Weak views of a labeled image."""
+        return int(args.lb_views)
 
 
 class DNLLBase(LearnsNegatives, ConsistencyBase):

@@ -36,12 +36,10 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
     base_name: str
     """Name of the toolbox's algorithm."""
 
-    def set_dataset(self) -> Any:
-        """The views of an image depend on the algorithm's name, and are those of the base."""
-        self.algorithm = self.base_name
-        dataset_dict = super().set_dataset()
-        self.algorithm = self.args.algorithm
-        return dataset_dict
+    @classmethod
+    def views_like(cls, args: Any) -> str:
+        """The toolbox's algorithm whose views of an image are this one's: the base."""
+        return cls.base_name
 
     def learn_masked(self, strong: Tensor, weak: Tensor, mask: Tensor) -> PendingLoss | None:
         weight = self.negative_weight()

@@ -14,9 +14,9 @@ from semilearn.datasets.samplers import DistributedSampler
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from dnll_plugin.algorithms.base import TwoLabeledViews
 from dnll_plugin.augment.geometry import quarter_turns
 from dnll_plugin.augment.views import Shift
+from dnll_plugin.datasets.labeled_views import TwoLabeledViews
 from dnll_plugin.datasets.transforms import Views, views
 from dnll_plugin.errors import InputError
 from dnll_plugin.training.device_data import BatchesInOrder, DeviceLoader, keep_on_device

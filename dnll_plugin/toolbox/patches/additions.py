@@ -24,8 +24,11 @@ def add_nets() -> None:
 
 
 def add_data_sets() -> None:
-    """Makes the toolbox's ``get_dataset`` know the plugin's data sets."""
-    from dnll_plugin.datasets import DATASETS
+    """Makes the toolbox's ``get_dataset`` know the plugin's data sets and its algorithms' views.
+
+    The toolbox chooses the views of an image by the algorithm's name; those of ours are told by
+    their classes (``views_like`` and ``count_labeled_views``).
+    """
 
     def wrap(original: Any) -> Any:
         def get_dataset(
@@ -37,23 +40,56 @@ def add_data_sets() -> None:
             data_dir: str = "./data",
             include_lb_to_ulb: bool = True,
         ) -> Any:
-            build = DATASETS[dataset].build if dataset in DATASETS else None
-            if build is None and getattr(args, "ood_classes", 0) > 0:
-                from dnll_plugin.datasets.open_set import add_ood_images
+            from semilearn.algorithms import name2alg
 
-                whole = original(
-                    args, "fullysupervised", dataset, num_labels, num_classes, data_dir
-                )
-                return add_ood_images(whole, args, algorithm, num_classes, include_lb_to_ulb)
-            if build is None:
-                return original(
-                    args, algorithm, dataset, num_labels, num_classes, data_dir, include_lb_to_ulb
-                )
-            labeled, unlabeled, test = build(
-                args, algorithm, dataset, num_labels, num_classes, data_dir, include_lb_to_ulb
-            )
-            return {"train_lb": labeled, "train_ulb": unlabeled, "eval": test, "test": None}
+            known = algorithm in name2alg
+            kind: Any = name2alg[algorithm] if known else None  # a registry, which has no get
+            views = kind.views_like(args) if hasattr(kind, "views_like") else algorithm
+            place = (num_labels, num_classes, data_dir, include_lb_to_ulb)
+            made = make_dataset(original, args, views, dataset, *place)
+            if hasattr(kind, "count_labeled_views") and kind.count_labeled_views(args) == 2:
+                from dnll_plugin.datasets.labeled_views import TwoLabeledViews
+
+                made["train_lb"] = TwoLabeledViews(made["train_lb"])
+            return made
 
         return get_dataset
 
     replace("get_dataset", "semilearn.core.utils.build", wrap)
+
+
+def make_dataset(
+    original: Any,
+    args: Any,
+    algorithm: str,
+    dataset: str,
+    num_labels: int,
+    num_classes: int,
+    data_dir: str,
+    include_lb_to_ulb: bool,
+) -> Any:
+    """Makes a data set: one of the plugin's, or one of the toolbox's, with OOD images or without.
+
+    Args:
+        original: The toolbox's ``get_dataset``.
+        args: The settings.
+        algorithm: Of the toolbox, whose views an image has.
+        dataset: Its name.
+        num_labels: Labeled images.
+        num_classes: Classes.
+        data_dir: Folder of the data sets.
+        include_lb_to_ulb: Whether labeled images are also unlabeled ones.
+    """
+    from dnll_plugin.datasets import DATASETS
+
+    place = (num_labels, num_classes, data_dir)
+    build = DATASETS[dataset].build if dataset in DATASETS else None
+    if build is not None:
+        labeled, unlabeled, test = build(args, algorithm, dataset, *place, include_lb_to_ulb)
+        return {"train_lb": labeled, "train_ulb": unlabeled, "eval": test, "test": None}
+    if getattr(args, "ood_classes", 0) > 0:
+        from dnll_plugin.datasets.open_set import add_ood_images
+
+        whole = original(args, "fullysupervised", dataset, *place)
+        return add_ood_images(whole, args, algorithm, num_classes, include_lb_to_ulb)
+    return original(args, algorithm, dataset, *place, include_lb_to_ulb)
