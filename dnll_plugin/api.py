@@ -47,7 +47,7 @@ def load(
     return trained_net.load(run, weights=weights, submodel=submodel, device=device, plugin=plugin)
 
 
-def train(config: str | Path, *, resume: bool = False, **settings: Any) -> "TrainedNet":
+def train(config: str | Path, *, resume: bool = False, **settings: object) -> "TrainedNet":
     """Trains as ``dnll train`` does, in this process.
 
     Args:
@@ -83,7 +83,7 @@ def compare(
     out: str | Path,
     baseline: str | None = None,
     jobs: int = 1,
-    **settings: Any,
+    **settings: object,
 ) -> "DataFrame":
     """Compares algorithms as ``dnll compare`` does, in processes of their own.
 

@@ -26,6 +26,7 @@ from dnll_plugin.functional.full_match import (
 )
 from dnll_plugin.functional.losses import (
     Heads,
+    NegativeLabels,
     consistency,
     dual_losses,
     meanteacher_losses,
@@ -133,8 +134,7 @@ def test_golden_dual_loss_and_gradient(path: Path, side: str) -> None:
         labels=golden["target"][unlabeled:],
         other_view=other,
         pull_target=golden[f"{peer}_class"][:unlabeled],
-        negatives=negatives,
-        learns_negatives=learns,
+        negatives=NegativeLabels(negatives, learns),
         kind=golden["consistency_type"],
     )
     loss = total(terms, weights(golden))

@@ -1,5 +1,6 @@
 """What the algorithms of this package share: keys, views, schedules, the choice of negatives."""
 
+from argparse import Namespace
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,8 @@ from dnll_plugin.functional.schedules import (
 )
 from dnll_plugin.hooks.monitor import MonitorHook, is_log_step
 from dnll_plugin.hooks.negative_label import NegativeLabelHook
-from dnll_plugin.nets.pair import with_input_noise
+from dnll_plugin.nets.pair import NetBuilder, with_input_noise
+from dnll_plugin.protocols import ToolboxLogger
 
 VIEWS_LIKE = {"weak_weak": "meanteacher", "weak_strong": "fixmatch"}
 """Algorithm of the toolbox whose two views of an unlabeled image are ours, by ``ulb_views``."""
@@ -36,7 +38,13 @@ class LearnsNegatives(AlgorithmBase):
     negative_sources: tuple[str, ...]
     """Values of ``negative_source`` that the algorithm takes; ``auto`` is the first."""
 
-    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
+    def __init__(
+        self,
+        args: Namespace,
+        net_builder: NetBuilder,
+        tb_log: object = None,
+        logger: ToolboxLogger | None = None,
+    ) -> None:
         choices = {"auto": self.negative_sources[0], **{s: s for s in self.negative_sources}}
         if args.negative_source not in choices:
             raise ValueError(
@@ -112,7 +120,13 @@ class ConsistencyBase(AlgorithmBase):
         - lr_schedule, lr_decay_epoch, input_noise
     """
 
-    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
+    def __init__(
+        self,
+        args: Namespace,
+        net_builder: NetBuilder,
+        tb_log: object = None,
+        logger: ToolboxLogger | None = None,
+    ) -> None:
         if args.input_noise is not None:
             net_builder = with_input_noise(net_builder, args.input_noise)
         super().__init__(args, net_builder, tb_log, logger)
@@ -133,7 +147,7 @@ class ConsistencyBase(AlgorithmBase):
         return ("consistency_rampup",)
 
     @staticmethod
-    def views_like(args: Any) -> str:
+    def views_like(args: Namespace) -> str:
         """The toolbox's algorithm whose views of an unlabeled image are those of ``ulb_views``."""
         return VIEWS_LIKE[args.ulb_views]
 
@@ -189,7 +203,7 @@ class LabeledViews(AlgorithmBase):
     """Gives labeled images a second view where the key ``lb_views`` is 2."""
 
     @staticmethod
-    def count_labeled_views(args: Any) -> int:
+    def count_labeled_views(args: Namespace) -> int:
         """Weak views of a labeled image."""
         return int(args.lb_views)
 
@@ -217,7 +231,7 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
         return [*get_negative_arguments(), *get_consistency_arguments()]
 
 
-def build_scheduler(args: Any, optimizer: Any, default_scheduler: Any) -> Any:
+def build_scheduler(args: Namespace, optimizer: Any, default_scheduler: Any) -> Any:
     """The scheduler of ``lr_schedule``, stepped once a training step.
 
     Args:

@@ -1,5 +1,6 @@
 """DNLL-Dual: two submodels that tell each other which classes an image does not belong to."""
 
+from argparse import Namespace
 from typing import Any, NamedTuple
 
 import torch
@@ -8,13 +9,14 @@ from semilearn.core.utils import ALGORITHMS, get_net_builder
 from torch import Tensor
 
 from dnll_plugin.algorithms.base import DNLLBase, LabeledViews, weighted_sum
-from dnll_plugin.functional.losses import Heads, consistency, dual_losses
+from dnll_plugin.functional.losses import Heads, NegativeLabels, consistency, dual_losses
 from dnll_plugin.functional.negatives import rows_without_pull, stable_rows
 from dnll_plugin.functional.prediction import Prediction
 from dnll_plugin.functional.schedules import sigmoid_rampup
 from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.hooks.role_swap import RoleSwapHook
-from dnll_plugin.nets.pair import PEER, SIDES, evaluate_pair, pair_builder
+from dnll_plugin.nets.pair import PEER, SIDES, NetBuilder, evaluate_pair, pair_builder
+from dnll_plugin.protocols import ToolboxLogger
 
 
 class ChosenRows(NamedTuple):
@@ -57,7 +59,13 @@ class DNLLDual(LabeledViews, DNLLBase):
 
     negative_sources = ("other", "self")
 
-    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
+    def __init__(
+        self,
+        args: Namespace,
+        net_builder: NetBuilder,
+        tb_log: object = None,
+        logger: ToolboxLogger | None = None,
+    ) -> None:
         right_builder = net_builder
         if args.net_right is not None:
             right_builder = get_net_builder(args.net_right, args.net_from_name)
@@ -88,29 +96,20 @@ class DNLLDual(LabeledViews, DNLLBase):
         with self.amp_cm():
             labeled, own, other = self.forward_views(learners, x_lb, x_lb_2, x_ulb_w, x_ulb_s)
             chosen = self.choose_rows(learners, own, other)
-            source = PEER if self.negative_source == "other" else {side: side for side in SIDES}
-            negatives = torch.cat(
-                [
-                    self.call_hook(
-                        "gen_negatives",
-                        "NegativeLabelHook",
-                        logits=other[source[side]][-len(idx_ulb) :],
-                        learner=own[side].cons_logits,
-                    )
-                    for side in learners
-                ]
-            )
+            negatives = self.choose_negatives(learners, own, other)
             terms = dual_losses(
                 Heads.join([labeled[side] for side in learners]),
                 Heads.join([own[side] for side in learners]),
                 y_lb.repeat(len(learners)),
                 chosen.other_view,
                 chosen.pull_target,
-                negatives,
-                chosen.learns.flatten(),
+                NegativeLabels(
+                    negatives,
+                    chosen.learns.flatten(),
+                    self.call_hook("count_rows", "NegativeLabelHook", rows=chosen.learns),
+                    self.args.negative_loss,
+                ),
                 self.consistency_type,
-                self.call_hook("count_rows", "NegativeLabelHook", rows=chosen.learns),
-                self.args.negative_loss,
             )
             weights = self.weights()
             total_loss = weighted_sum(terms, {k: len(learners) * w for k, w in weights.items()})
@@ -126,6 +125,20 @@ class DNLLDual(LabeledViews, DNLLBase):
                 stable_ratio=chosen.stable.float().mean(),
             )
         return out_dict, log_dict
+
+    def choose_negatives(
+        self, learners: tuple[str, ...], own: dict[str, Heads], other: BySide
+    ) -> Tensor:
+        """Negative labels, boolean (S * U, K), of each of S learners on its own view."""
+        source = PEER if self.negative_source == "other" else {side: side for side in SIDES}
+        chosen = []
+        for side in learners:
+            learner = own[side].cons_logits
+            logits = other[source[side]][-len(learner) :]
+            chosen.append(
+                self.call_hook("gen_negatives", "NegativeLabelHook", logits=logits, learner=learner)
+            )
+        return torch.cat(chosen)
 
     def forward_views(
         self,

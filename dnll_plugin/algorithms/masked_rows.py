@@ -67,11 +67,11 @@ class MaskedRowsMixin(AlgorithmBase):
         """What the algorithm's own step takes of a batch."""
         return tuple(signature(super().train_step).parameters)
 
-    def process_batch(self, input_args: Any = None, **batch: Any) -> dict[str, Any]:
+    def process_batch(self, input_args: list[str] | None = None, **batch: Tensor) -> dict[str, Any]:
         """Processes a batch, and keeps the rows' places, which not every step takes."""
         return super().process_batch(input_args or [*self.step_arguments, "idx_ulb"], **batch)
 
-    def train_step(self, **batch: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def train_step(self, **batch: Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
         """The algorithm's step, with the loss of its masked rows added.
 
         Raises:

@@ -1,9 +1,9 @@
 """DNLL for the toolbox's own algorithms: rows that their mask drops learn negative labels."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Collection
 from difflib import get_close_matches
-from typing import Any
 
 from semilearn.algorithms.utils import SSL_Argument
 from semilearn.core import AlgorithmBase
@@ -37,7 +37,7 @@ class NegativeMixin(TakesTurns, MaskedRowsMixin, LearnsNegatives):
     """Name of the toolbox's algorithm."""
 
     @classmethod
-    def views_like(cls, args: Any) -> str:
+    def views_like(cls, args: Namespace) -> str:
         """The toolbox's algorithm whose views of an image are this one's: the base."""
         return cls.base_name
 

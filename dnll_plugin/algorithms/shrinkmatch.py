@@ -1,5 +1,6 @@
 """ShrinkMatch: uncertain rows learn their first class among those it is not confused with."""
 
+from argparse import Namespace
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from dnll_plugin.functional.prediction import full_precision_softmax
 from dnll_plugin.hooks.alignment import ALIGNMENTS
 from dnll_plugin.hooks.certainty import CertaintyHook
 from dnll_plugin.nets.auxiliary import AuxiliaryHeadNet
+from dnll_plugin.nets.pair import NetBuilder
+from dnll_plugin.protocols import ToolboxLogger
 
 NORMS = {"strong": {"momentum": 0.1, "eps": 1e-5}, "all": {"momentum": 0.001, "eps": 1e-3}}
 """The auxiliary head's batch norms by ``auxiliary_rows``, as published for either."""
@@ -41,7 +44,13 @@ class ShrinkMatch(FixMatch):
         - restart_share: whether the share starts anew in each epoch (CIFAR) or never
     """
 
-    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
+    def __init__(
+        self,
+        args: Namespace,
+        net_builder: NetBuilder,
+        tb_log: object = None,
+        logger: ToolboxLogger | None = None,
+    ) -> None:
         super(FixMatch, self).__init__(args, net_builder, tb_log, logger)  # which reads more keys
         self.p_cutoff = args.p_cutoff
 

@@ -1,5 +1,6 @@
 """Two submodels that take turns in the step of an algorithm made for one net."""
 
+from argparse import Namespace
 from typing import Any
 
 import torch
@@ -7,7 +8,8 @@ from semilearn.core import AlgorithmBase
 from torch import Tensor
 
 from dnll_plugin.hooks.role_swap import RoleSwapHook
-from dnll_plugin.nets.pair import PEER, OneOf, evaluate_pair, pair_builder
+from dnll_plugin.nets.pair import PEER, NetBuilder, OneOf, evaluate_pair, pair_builder
+from dnll_plugin.protocols import ToolboxLogger
 
 
 class TakesTurns(AlgorithmBase):
@@ -20,7 +22,13 @@ class TakesTurns(AlgorithmBase):
 
     model: Any
 
-    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None) -> None:
+    def __init__(
+        self,
+        args: Namespace,
+        net_builder: NetBuilder,
+        tb_log: object = None,
+        logger: ToolboxLogger | None = None,
+    ) -> None:
         self.has_peer = args.negative_source == "peer"
         if self.has_peer:
             net_builder = pair_builder(net_builder, net_builder)
@@ -31,7 +39,7 @@ class TakesTurns(AlgorithmBase):
             self.register_hook(RoleSwapHook("alternate"), "RoleSwapHook")
         super().set_hooks()
 
-    def train_step(self, **batch: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def train_step(self, **batch: Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
         if not self.has_peer:
             return super().train_step(**batch)
         pair = self.model

@@ -5,7 +5,7 @@ draws its own.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -165,7 +165,7 @@ def count_rows(kind: str, operations: Tensor) -> list[int]:
     return torch.isin(operations, torch.tensor(list_places(kind))).sum(dim=1).tolist()
 
 
-def make_on_host(kind: str, operations: Tensor, strengths: Tensor, *options: Any) -> Tensor:
+def make_on_host(kind: str, operations: Tensor, strengths: Tensor, *options: object) -> Tensor:
     """What the operations of a kind make of strengths, the rounds (R, N) one after the other."""
     made = [
         OPERATIONS[place].make(strengths[operations == place], *options)

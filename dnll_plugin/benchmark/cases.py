@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from rich.console import Console
 
+from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.log import ToolboxLog, run_logger
 from dnll_plugin.runs.result import device_name, peak_memory_mb
@@ -55,7 +56,7 @@ class Case(NamedTuple):
 class Subject:
     """An algorithm that is ready to be measured, and what describes it."""
 
-    algorithm: Any
+    algorithm: ToolboxAlgorithm
     settings: settings_module.Settings
     device: torch.device
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dnll_plugin.benchmark.counting import device_calls
 from dnll_plugin.benchmark.passes import recorded, replay
+from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.training.passes import find_nets
 
 STAGES = ("floor", "step", "iteration", "end_to_end")
@@ -36,7 +37,7 @@ class Timings:
         return middle, (high - low) / 2
 
 
-def measure(algorithm: Any, rounds: int, warmup: int) -> Timings:
+def measure(algorithm: ToolboxAlgorithm, rounds: int, warmup: int) -> Timings:
     """Times the stages of an algorithm's iteration.
 
     The iteration's number stays, so that no step is one that is logged or evaluated.
@@ -81,7 +82,7 @@ def in_turn(
     return kept
 
 
-def begin(algorithm: Any) -> Iterator[dict[str, Any]]:
+def begin(algorithm: ToolboxAlgorithm) -> Iterator[dict[str, Any]]:
     """Begins a run whose steps are to be timed; gives its batches, without end.
 
     The learning rate is 0, so that a sum for a loss leaves the weights alone; no time depends on
@@ -97,14 +98,14 @@ def begin(algorithm: Any) -> Iterator[dict[str, Any]]:
     return endless(algorithm)
 
 
-def stand_still(algorithm: Any) -> None:
+def stand_still(algorithm: ToolboxAlgorithm) -> None:
     """Sets the learning rate to 0, now and whatever the scheduler does."""
     for group in algorithm.optimizer.param_groups:
         group["lr"] = 0.0
     algorithm.scheduler.base_lrs = [0.0] * len(algorithm.optimizer.param_groups)
 
 
-def endless(algorithm: Any) -> Iterator[dict[str, Any]]:
+def endless(algorithm: ToolboxAlgorithm) -> Iterator[dict[str, Any]]:
     """Batches of the training loaders, labeled and unlabeled together, epoch after epoch."""
     while True:
         algorithm.call_hook("before_train_epoch")
@@ -113,19 +114,19 @@ def endless(algorithm: Any) -> Iterator[dict[str, Any]]:
             yield {**labeled, **unlabeled}
 
 
-def floor(algorithm: Any, passes: list[Any]) -> Tensor:
+def floor(algorithm: ToolboxAlgorithm, passes: list[Any]) -> Tensor:
     """The passes of a step, under the autocast of the algorithm."""
     with algorithm.amp_cm():
         return replay(passes)
 
 
-def step(algorithm: Any, batch: dict[str, Any]) -> None:
+def step(algorithm: ToolboxAlgorithm, batch: dict[str, Any]) -> None:
     """A training step: the algorithm's own, backward, optimizer, zero_grad."""
     out_dict, _ = algorithm.train_step(**batch)
     update(algorithm, out_dict["loss"])
 
 
-def update(algorithm: Any, loss: Tensor) -> None:
+def update(algorithm: ToolboxAlgorithm, loss: Tensor) -> None:
     """What the toolbox's hook does after a step, without its scheduler."""
     if algorithm.use_amp:
         algorithm.loss_scaler.scale(loss).backward()
@@ -137,7 +138,7 @@ def update(algorithm: Any, loss: Tensor) -> None:
     algorithm.model.zero_grad()
 
 
-def iteration(algorithm: Any, batch: dict[str, Any]) -> None:
+def iteration(algorithm: ToolboxAlgorithm, batch: dict[str, Any]) -> None:
     """A training step with every hook of a run."""
     algorithm.call_hook("before_train_step")
     algorithm.out_dict, algorithm.log_dict = algorithm.train_step(**batch)

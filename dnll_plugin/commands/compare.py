@@ -7,7 +7,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.comparison import report
 from dnll_plugin.comparison.escaping import for_terminal
 from dnll_plugin.comparison.folder import acquire_folder
-from dnll_plugin.comparison.plan import Plan, Request
+from dnll_plugin.comparison.plan import Plan, Request, Run
 from dnll_plugin.comparison.planning import plan_in_child
 from dnll_plugin.comparison.progress import Display
 from dnll_plugin.comparison.running import VISIBLE, Failure, Launch, read_devices, run_all
@@ -97,35 +97,14 @@ def run(options: argparse.Namespace) -> int:
         lock = acquire_folder(out, held, say)
         interruption = held.enter_context(signals.record_signals())
         say(f"checking the settings of {len(tasks) * len(variants) * len(options.seeds)} runs")
-        is_one = len(tasks) == 1
-        requests = {
-            "" if is_one else task: Request(
-                config,
-                variants,
-                tuple(options.seeds),
-                tuple(options.set),
-                options.data_dir,
-                (out if is_one else out / task) / "runs",
-                options.plugin,
-            )
-            for task, config in tasks.items()
-        }
-        plans = plan_in_child(requests)
+        plans = plan_in_child(build_requests(options, tasks, variants, out))
         runs = [run for plan in plans for run in plan.runs]
-        pace = Pace()
-        for one in runs:
-            result = read_result(one)
-            if result is not None:
-                pace.note(one, result["seconds"])
+        pace = learn_pace(runs)
         waiting = [run for run in runs if not run.folder.is_finished()]
+        launch = Launch(jobs, devices, lock)
         with Display(runs, console, pace, jobs) as display:
             failures = run_all(
-                waiting,
-                Launch(jobs, devices, lock),
-                out / "logs",
-                display,
-                interruption,
-                pace.choose_longest,
+                waiting, launch, out / "logs", display, interruption, pace.choose_longest
             )
         number = interruption()
         if number is not None:
@@ -140,6 +119,35 @@ def run(options: argparse.Namespace) -> int:
             say(f"    {line}")
     say(f"see {out / 'report.html'}")
     return 1 if failures or warnings else 0
+
+
+def build_requests(
+    options: argparse.Namespace, tasks: Mapping[str, Path], variants: tuple[Variant, ...], out: Path
+) -> dict[str, Request]:
+    """What to compare on each task, by its name; a single task has no name and no folder."""
+    is_one = len(tasks) == 1
+    return {
+        "" if is_one else task: Request(
+            config,
+            variants,
+            tuple(options.seeds),
+            tuple(options.set),
+            options.data_dir,
+            (out if is_one else out / task) / "runs",
+            options.plugin,
+        )
+        for task, config in tasks.items()
+    }
+
+
+def learn_pace(runs: Sequence[Run]) -> Pace:
+    """How long runs take, by those that are finished."""
+    pace = Pace()
+    for run in runs:
+        result = read_result(run)
+        if result is not None:
+            pace.note(run, result["seconds"])
+    return pace
 
 
 def write_report(

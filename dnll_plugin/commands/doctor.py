@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from dnll_plugin.diagnosis.facts import read_facts, shortest
-from dnll_plugin.diagnosis.findings import PACKAGES, Facts, Finding, TorchFacts, diagnose
+from dnll_plugin.diagnosis.findings import Facts, Finding, TorchFacts, diagnose
+from dnll_plugin.diagnosis.packages import PACKAGES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,8 @@ from dnll_plugin.algorithms.table import OWN_ALGORITHMS
 from dnll_plugin.commands.options import add_plugin_option
 from dnll_plugin.datasets import DATASETS
 from dnll_plugin.settings.config_file import list_configs, read_config
-from dnll_plugin.settings.keys import MethodKeys, RunKeys, range_in_words
+from dnll_plugin.settings.keys import MethodKeys, RunKeys
+from dnll_plugin.settings.ranges import range_in_words
 from dnll_plugin.settings.toolbox_keys import ToolboxKeys
 from dnll_plugin.toolbox.plugins import import_plugins
 

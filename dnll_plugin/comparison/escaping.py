@@ -25,7 +25,7 @@ def fence(text: str) -> str:
     return f"{marks}\n{text}\n{marks}"
 
 
-def for_spreadsheet(value: Any) -> Any:
+def for_spreadsheet(value: object) -> Any:
     """The value, text that a spreadsheet would take for a formula with an apostrophe before it."""
     is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{value}" if is_formula else value

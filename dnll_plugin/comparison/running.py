@@ -103,7 +103,7 @@ def run_all(
     """
     waiting, children = list(runs), list[Child]()
     environment = build_environment(os.environ, launch.jobs)
-    failures = []
+    failures: list[Failure] = []
     told = False
     try:
         while waiting or children:
@@ -117,18 +117,24 @@ def run_all(
                 device = choose_device(launch.devices, [child.device for child in children])
                 children.append(_start(run, launch, logs, environment, device))
                 watcher.started(run)
-            for child in [child for child in children if child.process.poll() is not None]:
-                children.remove(child)
-                child.output.close()
-                failure = describe_failure(
-                    child.run, child.process.returncode, locate_log(child.run, logs)
-                )
-                failures += [failure] if failure else []
-                watcher.ended(child.run, failure)
+            failures += _collect_ended(children, logs, watcher)
             watcher.look()
             time.sleep(SECONDS_BETWEEN_LOOKS)
     finally:
         _tell(children, signal.SIGKILL)
+    return failures
+
+
+def _collect_ended(children: list[Child], logs: Path, watcher: Watcher) -> list[Failure]:
+    """Takes the runs whose process ended out of ``children``; returns those that failed."""
+    failures = []
+    for child in [child for child in children if child.process.poll() is not None]:
+        children.remove(child)
+        child.output.close()
+        log = locate_log(child.run, logs)
+        failure = describe_failure(child.run, child.process.returncode, log)
+        failures += [failure] if failure else []
+        watcher.ended(child.run, failure)
     return failures
 
 

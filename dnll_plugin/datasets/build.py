@@ -1,7 +1,9 @@
 """From images, labels and a config to the three data sets that the toolbox trains and tests on."""
 
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +44,7 @@ def gray_images(pixels: npt.NDArray[np.uint8], targets: npt.ArrayLike) -> Images
     return Images(np.repeat(pixels[..., None], 3, axis=3), np.asarray(targets, dtype=np.int64))
 
 
-def split_settings(args: Any, num_labels: int, include_lb_to_ulb: bool) -> SplitSettings:
+def split_settings(args: Namespace, num_labels: int, include_lb_to_ulb: bool) -> SplitSettings:
     """Read what decides a split from the toolbox's config; the text ``None`` is no number there."""
     number = args.ulb_num_labels
     return SplitSettings(
@@ -56,7 +58,7 @@ def split_settings(args: Any, num_labels: int, include_lb_to_ulb: bool) -> Split
     )
 
 
-def find_label_file(args: Any) -> str | None:
+def find_label_file(args: Namespace) -> str | None:
     """Return the config's ``label_file``, or None where it has none."""
     name = getattr(args, "label_file", None)
     return None if name in (None, "", "None") else name
@@ -102,21 +104,7 @@ def dataset_triple(
         unlabeled: training set that ``split.unlabeled`` refers to, if not ``train``.
         dataset_class: BasicDataset or a subclass.
     """
-
-    def build(images: Images, **kwargs: Any) -> Any:
-        # keywords only: the toolbox's versions differ in the order of the parameters, and the
-        # older one ignores medium_transform
-        dataset = dataset_class(
-            alg=alg,
-            data=images.data,
-            targets=images.targets,
-            num_classes=len(classes),
-            onehot=False,
-            **kwargs,
-        )
-        dataset.classes = list(classes)
-        return dataset
-
+    build = partial(_build_one, dataset_class, alg, classes)
     every = alg == "fullysupervised"
     labeled_at = np.flatnonzero(train.targets >= 0) if every else split.labeled
     training: dict[str, Any] = {
@@ -128,6 +116,27 @@ def dataset_triple(
     unlabeled_set = build((unlabeled or train).take(split.unlabeled), is_ulb=True, **training)
     labeled_set.indices, unlabeled_set.indices = labeled_at, split.unlabeled
     return labeled_set, unlabeled_set, build(test, transform=views.evaluation, is_ulb=False)
+
+
+def _build_one(
+    dataset_class: Callable[..., Any],
+    alg: str,
+    classes: Sequence[str],
+    images: Images,
+    **pipelines: object,
+) -> Any:
+    # keywords only: the toolbox's versions differ in the order of the parameters, and the older
+    # one ignores medium_transform
+    dataset = dataset_class(
+        alg=alg,
+        data=images.data,
+        targets=images.targets,
+        num_classes=len(classes),
+        onehot=False,
+        **pipelines,
+    )
+    dataset.classes = list(classes)
+    return dataset
 
 
 def drop_ood_images(train: Images, test: Images, num_classes: int) -> tuple[Images, Images]:
@@ -146,7 +155,7 @@ def array_builder(load: Load) -> Builder:
     """
 
     def build(
-        args: Any,
+        args: Namespace,
         alg: str,
         name: str,
         num_labels: int,

@@ -7,7 +7,6 @@ place, so that a night's run does not die of it; ``strict_images: true`` makes i
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -114,7 +113,7 @@ class ImageFileDataset(BasicDataset):
         **kwargs: those of BasicDataset; ``data`` holds the files' paths.
     """
 
-    def __init__(self, *, reader: ImageReader, **kwargs: Any) -> None:
+    def __init__(self, *, reader: ImageReader, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.reader = reader
 

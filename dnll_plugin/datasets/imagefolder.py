@@ -5,6 +5,7 @@ those of ``unlabeled/``, each sorted by path. With ``labeled/`` the folders deci
 ``num_labels`` and the keys of the toolbox's split are without effect.
 """
 
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from dnll_plugin.errors import InputError
 
 
 def build(
-    args: Any,
+    args: Namespace,
     alg: str,
     name: str,
     num_labels: int,
@@ -73,7 +74,7 @@ def build(
 
 
 def _train_layout(
-    args: Any, root: Path, classes: list[str], num_labels: int, include_lb_to_ulb: bool
+    args: Namespace, root: Path, classes: list[str], num_labels: int, include_lb_to_ulb: bool
 ) -> tuple[Images, Split]:
     folder = labeled_images(root, classes)
     label_file = find_label_file(args)
@@ -88,7 +89,7 @@ def _train_layout(
 
 
 def _labeled_layout(
-    args: Any, alg: str, root: Path, classes: list[str], include_lb_to_ulb: bool
+    args: Namespace, alg: str, root: Path, classes: list[str], include_lb_to_ulb: bool
 ) -> tuple[Images, Split]:
     if find_label_file(args):
         raise InputError(

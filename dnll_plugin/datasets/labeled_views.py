@@ -4,6 +4,8 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from dnll_plugin.protocols import ToolboxDataset
+
 FORWARDED = ("data", "targets", "classes", "indices", "num_classes")
 """What a data set in two views has of the one in one view, where that has it."""
 
@@ -15,7 +17,7 @@ class TwoLabeledViews(Dataset):
         dataset: the labeled data set; its `FORWARDED` attributes are this one's too.
     """
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: ToolboxDataset) -> None:
         self.dataset = dataset
         for name in FORWARDED:
             if hasattr(dataset, name):

@@ -1,5 +1,6 @@
 """Out-of-distribution (OOD) images among the unlabeled images of the toolbox's own data sets."""
 
+from argparse import Namespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from dnll_plugin.datasets.split import split_indices
 
 
 def add_ood_images(
-    whole: dict[str, Any], args: Any, alg: str, num_classes: int, include_lb_to_ulb: bool
+    whole: dict[str, Any], args: Namespace, alg: str, num_classes: int, include_lb_to_ulb: bool
 ) -> dict[str, Any]:
     """Splits a data set of the toolbox anew, so that some classes are out of distribution.
 

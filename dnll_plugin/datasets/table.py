@@ -70,7 +70,7 @@ class DataSet:
 def _late(module: str) -> Builder:
     """A builder that imports its module of this package only when it is called."""
 
-    def build(*args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
+    def build(*args: object, **kwargs: object) -> tuple[Any, Any, Any]:
         builder: Builder = import_module(f"dnll_plugin.datasets.{module}").build
         return builder(*args, **kwargs)
 

@@ -6,6 +6,7 @@ among the unlabeled ones, whatever ``include_lb_to_ulb`` says. ``ulb_num_labels`
 unlabeled one's to MNIST's.
 """
 
+from argparse import Namespace
 from typing import Any
 
 from dnll_plugin.datasets import mnist, usps
@@ -22,7 +23,7 @@ from dnll_plugin.datasets.transforms import views
 
 
 def build(
-    args: Any,
+    args: Namespace,
     alg: str,
     name: str,
     num_labels: int,

@@ -17,7 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.diagnosis.findings import PACKAGES, Facts, TorchFacts
+from dnll_plugin.diagnosis.findings import Facts, TorchFacts
+from dnll_plugin.diagnosis.packages import PACKAGES
 from dnll_plugin.toolbox.checkout.version import find_toolbox, identify
 from dnll_plugin.toolbox.patches.late import NEEDED_FOR
 

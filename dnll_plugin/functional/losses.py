@@ -168,17 +168,30 @@ def head_distance(heads: Heads) -> Tensor:
     return _squared_distance(heads.class_logits.to(full), heads.cons_logits.to(full))
 
 
+class NegativeLabels(NamedTuple):
+    """What the unlabeled rows of the dual pair are told that they are not.
+
+    Attributes:
+        classes: Boolean (U, K), the negative labels of each row.
+        rows: Boolean (U,), the rows that learn them.
+        rows_to_divide_by: See ``count`` of :func:`negative_label_loss`.
+        kind: See :func:`negative_label_loss`.
+    """
+
+    classes: Tensor
+    rows: Tensor
+    rows_to_divide_by: Tensor | None = None
+    kind: str = "each"
+
+
 def dual_losses(
     labeled: Heads,
     unlabeled: Heads,
     labels: Tensor,
     other_view: Tensor | Prediction,
     pull_target: Tensor | Prediction,
-    negatives: Tensor,
-    learns_negatives: Tensor,
+    negatives: NegativeLabels,
     kind: str = "mse",
-    negative_count: Tensor | None = None,
-    negative_loss: str = "each",
 ) -> dict[str, Tensor]:
     """The terms of one submodel of the dual pair, before their weights.
 
@@ -193,11 +206,8 @@ def dual_losses(
         other_view: Its class logits on the other view, without gradient: of the unlabeled rows
             (U, K), or of the labeled rows followed by the unlabeled ones (B, K).
         pull_target: Class logits (U, K) of the peer, without gradient.
-        negatives: Boolean (U, K).
-        learns_negatives: Boolean (U,); every other row is pulled towards the peer.
+        negatives: Of the unlabeled rows; those that do not learn are pulled towards the peer.
         kind: Criterion of consistency and pull, ``mse`` or ``kl``.
-        negative_count: See ``count`` of :func:`negative_label_loss`.
-        negative_loss: See ``kind`` of :func:`negative_label_loss`.
 
     Returns:
         0-dim tensors ``sup``, ``consistency``, ``stabilization``, ``negative``, and where the net
@@ -208,14 +218,12 @@ def dual_losses(
     if len(other_view) == batch:
         consistent = Prediction(torch.cat((labeled.cons_logits, unlabeled.cons_logits)))
         own = consistent[len(labels) :]
-    pull = consistency(own, pull_target, kind) * ~learns_negatives
+    pull = consistency(own, pull_target, kind) * ~negatives.rows
     return {
         "sup": _summed_cross_entropy(labeled.class_logits, labels) / batch,
         "consistency": consistency(consistent, other_view, kind).sum() / batch,
         "stabilization": pull.sum() / batch,
-        "negative": negative_label_loss(
-            own, negatives, learns_negatives, negative_count, negative_loss
-        ),
+        "negative": negative_label_loss(own, *negatives),
         **_head_distance_term(labeled, unlabeled),
     }
 

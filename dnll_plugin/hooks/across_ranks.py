@@ -1,12 +1,12 @@
 """Numbers that a step needs of the batch of all ranks, not of its own rows alone."""
 
-from typing import Any
-
 import torch.distributed
 from torch import Tensor
 
+from dnll_plugin.protocols import ToolboxAlgorithm
 
-def average_ranks(algorithm: Any, value: Tensor) -> Tensor:
+
+def average_ranks(algorithm: ToolboxAlgorithm, value: Tensor) -> Tensor:
     """The mean of a floating-point tensor over all ranks; itself where there is one."""
     if not has_others(algorithm):
         return value
@@ -15,7 +15,7 @@ def average_ranks(algorithm: Any, value: Tensor) -> Tensor:
     return total / algorithm.world_size
 
 
-def highest_of_ranks(algorithm: Any, value: Tensor) -> Tensor:
+def highest_of_ranks(algorithm: ToolboxAlgorithm, value: Tensor) -> Tensor:
     """The elementwise maximum of a tensor over all ranks; itself where there is one."""
     if not has_others(algorithm):
         return value
@@ -24,6 +24,6 @@ def highest_of_ranks(algorithm: Any, value: Tensor) -> Tensor:
     return highest
 
 
-def has_others(algorithm: Any) -> bool:
+def has_others(algorithm: ToolboxAlgorithm) -> bool:
     """Whether an algorithm shares its batch with other processes."""
     return bool(algorithm.distributed and algorithm.world_size > 1)

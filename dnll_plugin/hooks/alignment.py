@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dnll_plugin.functional.class_shrinking import align_distribution
 from dnll_plugin.hooks.across_ranks import average_ranks
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 QUEUE_LENGTH = 32
 """Steps whose predictions the published code averages."""
@@ -24,7 +25,7 @@ class AlignmentHook(Hook):
         self.state: dict[str, Any] = {}
 
     @torch.no_grad()
-    def dist_align(self, algorithm: Any, probs_x_ulb: Tensor) -> Tensor:
+    def dist_align(self, algorithm: ToolboxAlgorithm, probs_x_ulb: Tensor) -> Tensor:
         """Takes in the step's predictions, and aligns them.
 
         Args:

@@ -1,12 +1,11 @@
 """The hook that follows how many of the unlabeled rows are certain."""
 
-from typing import Any
-
 import torch
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
 from dnll_plugin.hooks.across_ranks import average_ranks
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 
 class CertaintyHook(Hook):
@@ -24,7 +23,7 @@ class CertaintyHook(Hook):
         self.share: Tensor | None = None
 
     @torch.no_grad()
-    def update(self, algorithm: Any, certain: Tensor) -> Tensor:
+    def update(self, algorithm: ToolboxAlgorithm, certain: Tensor) -> Tensor:
         """Takes in a step's rows.
 
         Args:

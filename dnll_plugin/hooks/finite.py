@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dnll_plugin.errors import RunError
 from dnll_plugin.hooks.monitor import is_log_step
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 SKIPPED_STEPS = 20
 """Updates in a row that the loss scaler may leave out. It halves its scale, 65,536 at first, each
@@ -86,10 +87,10 @@ class FiniteHook(Hook):
         self.updated = False
         self.skipped = 0
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: ToolboxAlgorithm) -> None:
         algorithm.optimizer.register_step_pre_hook(lambda *_: self.look_at_gradients(algorithm))
 
-    def look_at_gradients(self, algorithm: Any) -> None:
+    def look_at_gradients(self, algorithm: ToolboxAlgorithm) -> None:
         """Called before the optimizer's step, which the scaler may leave out."""
         self.updated = True
         gradients = {
@@ -100,7 +101,7 @@ class FiniteHook(Hook):
         norms = torch.stack(torch._foreach_norm(list(gradients.values())))
         look(self.gradients, tuple(gradients), norms, algorithm.it + 1)
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         if self.updated:
             names, values = collect_losses(algorithm)
             look(self.losses, names, values, algorithm.it + 1)
@@ -109,7 +110,7 @@ class FiniteHook(Hook):
         if is_log_step(algorithm) or self.skipped == SKIPPED_STEPS:
             self.check(algorithm)
 
-    def check(self, algorithm: Any) -> None:
+    def check(self, algorithm: ToolboxAlgorithm) -> None:
         """Raises NotFiniteError if a number went bad; this reads from the device."""
         kept = [*self.losses.values(), *self.gradients.values()]
         found = [first.found() for first in kept]
@@ -134,7 +135,7 @@ def look(
     kept[names].look(values, step)
 
 
-def collect_losses(algorithm: Any) -> tuple[tuple[str, ...], Tensor]:
+def collect_losses(algorithm: ToolboxAlgorithm) -> tuple[tuple[str, ...], Tensor]:
     """Names and values (N,) of the terms of a step's loss, and of the loss itself.
 
     The plugin's algorithms hand over their terms as ``loss_terms``; those of the toolbox have read
@@ -154,7 +155,7 @@ def collect_losses(algorithm: Any) -> tuple[tuple[str, ...], Tensor]:
     return names, torch.stack(values)
 
 
-def find_bad_weight(algorithm: Any) -> Found | None:
+def find_bad_weight(algorithm: ToolboxAlgorithm) -> Found | None:
     """The first weights that are not finite now, or None; this reads from the device."""
     weights = dict(algorithm.model.named_parameters())
     norms = torch._foreach_norm([weight.detach() for weight in weights.values()])

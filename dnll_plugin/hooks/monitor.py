@@ -1,29 +1,28 @@
 """The hook that measures how unlabeled rows are used."""
 
-from typing import Any
-
 import torch
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
 from dnll_plugin.functional.negatives import negative_accuracy
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 
-def is_log_step(algorithm: Any) -> bool:
+def is_log_step(algorithm: ToolboxAlgorithm) -> bool:
     """Whether the current step is logged: at ``num_log_iter``, at ``num_eval_iter``, the last."""
     done = algorithm.it + 1
     every = (algorithm.num_log_iter, algorithm.num_eval_iter)
     return done == algorithm.num_train_iter or any(n > 0 and done % n == 0 for n in every)
 
 
-def read_hidden_labels(algorithm: Any, device: torch.device) -> Tensor:
+def read_hidden_labels(algorithm: ToolboxAlgorithm, device: torch.device) -> Tensor:
     """Labels of the unlabeled set, where its data set has them, else -1; they serve to measure."""
     dataset = algorithm.loader_dict["train_ulb"].dataset
     targets = [-1] * len(dataset) if dataset.targets is None else dataset.targets
     return torch.as_tensor(targets, device=device)
 
 
-def has_ood_classes(algorithm: Any) -> bool:
+def has_ood_classes(algorithm: ToolboxAlgorithm) -> bool:
     """Whether some classes of the data set are out of distribution, whose hidden label is -1."""
     return getattr(algorithm.args, "ood_classes", 0) > 0
 
@@ -49,7 +48,7 @@ class MonitorHook(Hook):
 
     @torch.no_grad()
     def observe(
-        self, algorithm: Any, idx_ulb: Tensor, negatives: Tensor, learns: Tensor
+        self, algorithm: ToolboxAlgorithm, idx_ulb: Tensor, negatives: Tensor, learns: Tensor
     ) -> dict[str, Tensor]:
         """Measures which unlabeled rows teach what.
 

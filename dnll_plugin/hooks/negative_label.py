@@ -1,7 +1,5 @@
 """The hook that chooses pseudo-negative labels in a training step."""
 
-from typing import Any
-
 import torch
 from semilearn.core.hooks import Hook
 from torch import Tensor
@@ -13,6 +11,7 @@ from dnll_plugin.functional.negatives import (
 )
 from dnll_plugin.functional.prediction import full_precision_softmax
 from dnll_plugin.hooks.across_ranks import average_ranks, highest_of_ranks
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 
 class NegativeLabelHook(Hook):
@@ -48,7 +47,7 @@ class NegativeLabelHook(Hook):
 
     @torch.no_grad()
     def gen_negatives(
-        self, algorithm: Any, logits: Tensor, learner: Tensor | None = None
+        self, algorithm: ToolboxAlgorithm, logits: Tensor, learner: Tensor | None = None
     ) -> Tensor:
         """Chooses the negatives of each row.
 
@@ -82,7 +81,7 @@ class NegativeLabelHook(Hook):
         return self.sampler.choose(logits.detach(), generator=self.generator, shard=shard, **shared)
 
     @torch.no_grad()
-    def count_rows(self, algorithm: Any, rows: Tensor) -> Tensor:
+    def count_rows(self, algorithm: ToolboxAlgorithm, rows: Tensor) -> Tensor:
         """Number of chosen rows, the average of all ranks, at least 1 in total.
 
         Dividing by it makes the averaged gradient of several ranks that of one large batch.

@@ -1,13 +1,13 @@
 """The hook that measures how many out-of-distribution (OOD) images an algorithm learns from."""
 
 from contextlib import ExitStack
-from typing import Any
 
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
 from dnll_plugin.hooks.monitor import average_by_kind, is_log_step, read_hidden_labels
 from dnll_plugin.hooks.step_record import StepRecord, record_step
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 
 class OODHook(Hook):
@@ -23,10 +23,10 @@ class OODHook(Hook):
         self.recording = ExitStack()
         self.record = StepRecord()
 
-    def before_train_step(self, algorithm: Any) -> None:
+    def before_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         self.record = self.recording.enter_context(record_step(algorithm))
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         self.recording.close()
         record, self.record = self.record, StepRecord()
         if record.mask is None or record.idx_ulb is None or not is_log_step(algorithm):

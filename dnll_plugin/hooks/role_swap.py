@@ -1,10 +1,9 @@
 """The hook that says which submodels learn in a step."""
 
-from typing import Any
-
 from semilearn.core.hooks import Hook
 
 from dnll_plugin.nets.pair import SIDES
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 
 class RoleSwapHook(Hook):
@@ -29,7 +28,7 @@ class RoleSwapHook(Hook):
             raise ValueError(f"roles must be 'mutual' or 'alternate', got {roles!r}")
         self.roles = roles
 
-    def learners(self, algorithm: Any) -> tuple[str, ...]:
+    def learners(self, algorithm: ToolboxAlgorithm) -> tuple[str, ...]:
         """The submodels that learn in the current iteration: ``left``, ``right`` or both."""
         if self.roles == "mutual":
             return SIDES

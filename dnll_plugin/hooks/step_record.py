@@ -1,5 +1,6 @@
 """What a step computes of its unlabeled rows, recorded while the step runs."""
 
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from inspect import signature
 from typing import Any
 
 from torch import Tensor, nn
+
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 PREDICTIONS = {
     "masking": ("logits_x_ulb", "softmax_x_ulb"),
@@ -35,7 +38,7 @@ class StepRecord:
     weak: Tensor | None = None
     mask: Tensor | None = None
 
-    def masked_rows(self, algorithm: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def masked_rows(self, algorithm: ToolboxAlgorithm) -> tuple[Tensor, Tensor, Tensor]:
         """``strong``, ``weak`` and ``mask``, all of this step.
 
         Raises:
@@ -54,7 +57,7 @@ class StepRecord:
 
 
 @contextmanager
-def record_step(algorithm: Any) -> Iterator[StepRecord]:
+def record_step(algorithm: ToolboxAlgorithm) -> Iterator[StepRecord]:
     """Records a step of an algorithm that masks its consistency loss, which stays as it is.
 
     Listened to are, while the context is open: the batch where it is processed; the hooks that get
@@ -69,19 +72,21 @@ def record_step(algorithm: Any) -> Iterator[StepRecord]:
     process_batch, call_hook = algorithm.process_batch, algorithm.call_hook
     loss_arguments = signature(algorithm.consistency_loss.forward)
 
-    def see_batch(input_args: Any = None, **batch: Any) -> dict[str, Any]:
+    def see_batch(input_args: list[str] | None = None, **batch: Tensor) -> dict[str, Any]:
         record.idx_ulb = batch.get("idx_ulb")
         return process_batch(input_args, **batch)
 
     def see_prediction(
-        fn_name: str, hook_name: str | None = None, *args: Any, **kwargs: Any
+        fn_name: str, hook_name: str | None = None, *args: object, **kwargs: object
     ) -> Any:
         if fn_name in PREDICTIONS:
             prediction, is_logits = PREDICTIONS[fn_name]
             last.update(prediction=kwargs[prediction], is_logits=kwargs.get(is_logits, True))
         return call_hook(fn_name, hook_name, *args, **kwargs)
 
-    def see_loss(module: nn.Module, args: Any, kwargs: dict[str, Any], output: Tensor) -> None:
+    def see_loss(
+        module: nn.Module, args: Namespace, kwargs: dict[str, Any], output: Tensor
+    ) -> None:
         given = loss_arguments.bind(*args, **kwargs).arguments
         if record.mask is not None or given.get("mask") is None:
             return

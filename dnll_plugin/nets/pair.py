@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dnll_plugin.protocols import ToolboxAlgorithm
+
 Net = Any
 """An ``nn.Module`` with the toolbox's net interface: ``forward(x, only_fc, only_feat)`` returning
 ``{"logits", "feat"}``, ``num_features``, ``group_matcher(coarse, prefix)``, ``no_weight_decay()``.
@@ -122,7 +124,10 @@ class OneOf(nn.Module):
 
 
 def evaluate_pair(
-    algorithm: Any, evaluate: Callable[..., dict[str, Any]], eval_dest: str, *options: Any
+    algorithm: ToolboxAlgorithm,
+    evaluate: Callable[..., dict[str, Any]],
+    eval_dest: str,
+    *options: object,
 ) -> dict[str, Any]:
     """Evaluates the ensemble as the toolbox does, and left and right in the same passes.
 
@@ -139,7 +144,7 @@ def evaluate_pair(
     """
     predicted: dict[str, list[Tensor]] = {side: [] for side in SIDES}
 
-    def record(module: Any, inputs: Any, output: dict[str, Tensor]) -> None:
+    def record(module: object, inputs: object, output: dict[str, Tensor]) -> None:
         for side in SIDES:
             predicted[side].append(output[f"logits_{side}"].argmax(dim=1).cpu())
 

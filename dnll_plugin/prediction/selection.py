@@ -5,7 +5,7 @@ Apart from the nets, so that a wrong choice is told before torch is imported.
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.run import TrainedRun
-from dnll_plugin.settings.keys import join_names
+from dnll_plugin.settings.ranges import join_names
 
 
 def check_plugin(asked: str | None, run: TrainedRun) -> None:

@@ -55,11 +55,11 @@ def _parse(line: bytes) -> Record | None:
     return record if all(_is_scalar(value) for value in record.values()) else None
 
 
-def _is_step(value: Any) -> bool:
+def _is_step(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_scalar(value: Any) -> bool:
+def _is_scalar(value: object) -> bool:
     if value is None:
         return True
     return isinstance(value, (int, float)) and abs(value) < 2**1023 and math.isfinite(value)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from dnll_plugin.files import write_text
+from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.code_version import note_code
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.records import Record, read
@@ -21,7 +22,11 @@ PACKAGES = ("dnll-plugin", "semilearn", "torch", "torchvision", "timm", "numpy")
 
 
 def write_result(
-    folder: RunFolder, settings: Settings, algorithm: Any, device: torch.device, seconds: float
+    folder: RunFolder,
+    settings: Settings,
+    algorithm: ToolboxAlgorithm,
+    device: torch.device,
+    seconds: float,
 ) -> dict[str, Any]:
     """Writes ``result.json``, the last file of a run, and returns what it holds."""
     records = read(folder.metrics)

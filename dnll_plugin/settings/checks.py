@@ -14,7 +14,8 @@ from dnll_plugin.datasets.table import TEXT_AND_AUDIO_SETS
 from dnll_plugin.errors import InputError
 from dnll_plugin.settings.config_file import shorten
 from dnll_plugin.settings.given import DEFAULT, Given, setting_error
-from dnll_plugin.settings.keys import Keys, choices_of, join_names, range_in_words
+from dnll_plugin.settings.keys import Keys
+from dnll_plugin.settings.ranges import choices_of, join_names, range_in_words
 from dnll_plugin.settings.toolbox_keys import ToolboxKeys
 
 Values = Mapping[str, Any]

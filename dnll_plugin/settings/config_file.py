@@ -103,7 +103,7 @@ def write_config(
     write_text(file, "\n".join([f"# {title}", *lines, ""]))
 
 
-def shorten(value: Any) -> str:
+def shorten(value: object) -> str:
     """A value for a message: on one line, and short whatever it is."""
     if isinstance(value, (list, dict)):
         return f"a {type(value).__name__}"
@@ -207,7 +207,7 @@ def _tag_problem(node: Node) -> _Problem:
     return _Problem(f"YAML tags are not allowed; remove {shorten(node.tag)}")
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):

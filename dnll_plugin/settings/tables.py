@@ -13,7 +13,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.settings.keys import MethodKeys, RunKeys, format_value, range_in_words
+from dnll_plugin.settings.keys import MethodKeys, RunKeys
+from dnll_plugin.settings.ranges import format_value, range_in_words
 from dnll_plugin.settings.toolbox_keys import algorithm_arguments, collect_keys, own_arguments
 
 PAGE = Path("docs/keys.md")

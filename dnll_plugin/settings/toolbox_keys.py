@@ -121,7 +121,7 @@ def algorithm_arguments() -> dict[str, dict[str, Argument]]:
 
 
 @cache
-def _arguments_of(algorithm: Any) -> dict[str, Argument]:
+def _arguments_of(algorithm: type) -> dict[str, Argument]:
     from semilearn.algorithms.utils import SSL_Argument, str2bool
 
     undeclared = [
@@ -129,7 +129,7 @@ def _arguments_of(algorithm: Any) -> dict[str, Argument]:
         for key, default in UNDECLARED.items()
         if _reads(algorithm, key)
     ]
-    return _by_name([*algorithm.get_argument(), *undeclared])
+    return _by_name([*algorithm.get_argument(), *undeclared])  # type: ignore[attr-defined]
 
 
 def own_arguments(algorithm: type) -> dict[str, Argument]:
@@ -179,7 +179,7 @@ def collect_keys(algorithm: str) -> type[Keys]:
 
 
 @cache
-def _keys_of(name: str, algorithm: Any) -> type[Keys]:
+def _keys_of(name: str, algorithm: type) -> type[Keys]:
     from dnll_plugin.algorithms.base import get_run_arguments
 
     rows = {**RunKeys.model_fields, **MethodKeys.model_fields}

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Iterable
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ import torch
 from dnll_plugin.datasets.toolbox_files import explain_loading_error
 from dnll_plugin.errors import InputError
 from dnll_plugin.files import replace_whole, write_text
+from dnll_plugin.protocols import ToolboxAlgorithm, ToolboxLogger
 from dnll_plugin.toolbox.patches.redirection import autocast
 from dnll_plugin.training import device as devices
 from dnll_plugin.training.ranks import ALONE, Ranks
@@ -31,9 +31,9 @@ def build_algorithm(
     args: argparse.Namespace,
     device: torch.device,
     folder: Path,
-    logger: Any,
+    logger: ToolboxLogger,
     ranks: Ranks = ALONE,
-) -> Any:
+) -> ToolboxAlgorithm:
     """Builds an algorithm on its device, with resumable loaders and no hooks that write.
 
     Seeds the random generators as the toolbox's ``train.py`` does, so that splits and initial
@@ -49,43 +49,14 @@ def build_algorithm(
     Returns:
         The algorithm, ready for its hooks and :meth:`train`.
     """
-    from semilearn.algorithms import get_algorithm
-    from semilearn.core.utils import get_net_builder
-
-    from dnll_plugin.algorithms.base import build_scheduler
     from dnll_plugin.hooks.ood import OODHook
-    from dnll_plugin.nets.layout import use_channels_last
-    from dnll_plugin.nets.pair import with_input_noise
     from dnll_plugin.training.device_data import keep_on_device
     from dnll_plugin.training.fast_hooks import use_fast_hooks
     from dnll_plugin.training.loaders import make_loaders_resumable
 
     seed_everything(args.seed)
-    builder = get_net_builder(args.net, args.net_from_name)
-    if args.input_noise is not None:
-        builder = with_input_noise(builder, args.input_noise)
-    try:
-        with devices.use_device(device):
-            algorithm = get_algorithm(args, builder, None, logger)
-    except NotImplementedError as error:
-        raise InputError(
-            f"net: the toolbox's {args.algorithm} does not know how to use {args.net}; "
-            "write wrn_28_2 with img_size: 32"
-        ) from error
-    except (OSError, RuntimeError, HTTPException) as error:
-        if not is_about_data(error):
-            raise
-        raise explain_loading_error(args.dataset, args.data_dir, error) from error
-    algorithm.scheduler = build_scheduler(args, algorithm.optimizer, algorithm.scheduler)
-    algorithm.model = algorithm.model.to(device)
-    algorithm.ema_model = algorithm.ema_model.to(device)
-    if args.channels_last:
-        use_channels_last(algorithm.model)
-        use_channels_last(algorithm.ema_model)
-    algorithm.amp_cm = autocast(device, args.amp)
-    algorithm.loss_scaler = devices.LossScaler(
-        device.type, enabled=args.amp and device.type == "cuda"
-    )
+    algorithm = make_algorithm(args, device, logger)
+    move_to_device(algorithm, device)
     if ranks.is_first:
         store_split(algorithm, folder / "split.npz")
         store_classes(algorithm, folder / "classes.json")
@@ -104,13 +75,62 @@ def build_algorithm(
     return algorithm
 
 
+def make_algorithm(
+    args: argparse.Namespace, device: torch.device, logger: ToolboxLogger
+) -> ToolboxAlgorithm:
+    """Makes the toolbox's object, its nets and data sets with it.
+
+    Raises:
+        InputError: If the net or the data does not fit.
+    """
+    from semilearn.algorithms import get_algorithm
+    from semilearn.core.utils import get_net_builder
+
+    from dnll_plugin.nets.pair import with_input_noise
+
+    builder = get_net_builder(args.net, args.net_from_name)
+    if args.input_noise is not None:
+        builder = with_input_noise(builder, args.input_noise)
+    try:
+        with devices.use_device(device):
+            made: ToolboxAlgorithm = get_algorithm(args, builder, None, logger)
+    except NotImplementedError as error:
+        raise InputError(
+            f"net: the toolbox's {args.algorithm} does not know how to use {args.net}; "
+            "write wrn_28_2 with img_size: 32"
+        ) from error
+    except (OSError, RuntimeError, HTTPException) as error:
+        if not is_about_data(error):
+            raise
+        raise explain_loading_error(args.dataset, args.data_dir, error) from error
+    return made
+
+
+def move_to_device(algorithm: ToolboxAlgorithm, device: torch.device) -> None:
+    """Puts nets and mixed precision on a device, and sets the run's learning rate schedule."""
+    from dnll_plugin.algorithms.base import build_scheduler
+    from dnll_plugin.nets.layout import use_channels_last
+
+    args = algorithm.args
+    algorithm.scheduler = build_scheduler(args, algorithm.optimizer, algorithm.scheduler)
+    algorithm.model = algorithm.model.to(device)
+    algorithm.ema_model = algorithm.ema_model.to(device)
+    if args.channels_last:
+        use_channels_last(algorithm.model)
+        use_channels_last(algorithm.ema_model)
+    algorithm.amp_cm = autocast(device, args.amp)
+    algorithm.loss_scaler = devices.LossScaler(
+        device.type, enabled=args.amp and device.type == "cuda"
+    )
+
+
 def is_about_data(error: BaseException) -> bool:
     """Whether an error came from the toolbox's or torchvision's reading of a data set."""
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     return any(f"{os.sep}datasets{os.sep}" in file for file in frames)
 
 
-def store_split(algorithm: Any, file: Path) -> None:
+def store_split(algorithm: ToolboxAlgorithm, file: Path) -> None:
     """Stores which training images are labeled and unlabeled, as indices into the training set.
 
     A data set that comes split, such as STL-10, has none.
@@ -127,7 +147,7 @@ def store_split(algorithm: Any, file: Path) -> None:
         np.savez(stream, **indices)
 
 
-def store_classes(algorithm: Any, file: Path) -> None:
+def store_classes(algorithm: ToolboxAlgorithm, file: Path) -> None:
     """Stores the names of the classes in the order of the labels, where the data set knows them."""
     classes = getattr(algorithm.dataset_dict["train_lb"], "classes", None)
     if classes is not None:
@@ -147,7 +167,7 @@ def derive_seed(rank: int, seed: int) -> int:
     return int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])
 
 
-def remove_hooks(algorithm: Any, names: Iterable[str]) -> None:
+def remove_hooks(algorithm: ToolboxAlgorithm, names: Iterable[str]) -> None:
     """Takes hooks off an algorithm; the toolbox itself can only add them."""
     algorithm._hooks = [hook for hook in algorithm._hooks if hook.name not in names]
     for name in names:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dnll_plugin.functional.calibration import expected_calibration_error
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 PAIR = ("logits_left", "logits_right")
 
@@ -36,7 +37,7 @@ class Predictions:
                 self.targets.append(data["y_lb"].cpu())
             yield data
 
-    def note(self, module: Any, inputs: Any, output: Any) -> None:
+    def note(self, module: object, inputs: object, output: Any) -> None:
         """Keeps what a net returned; to be registered as its forward hook."""
         if self.rounds != 1 or not isinstance(output, dict):
             return
@@ -62,7 +63,9 @@ class Predictions:
 
 
 @contextmanager
-def record_predictions(algorithm: Any, eval_dest: str = "eval") -> Iterator[Predictions]:
+def record_predictions(
+    algorithm: ToolboxAlgorithm, eval_dest: str = "eval"
+) -> Iterator[Predictions]:
     """Records what the algorithm's model predicts on a loader while the context is open."""
     loader = algorithm.loader_dict[eval_dest]
     predictions = Predictions(loader)

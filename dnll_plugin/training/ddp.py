@@ -7,6 +7,7 @@ import torch.distributed as dist
 from semilearn.core.hooks import Hook, ParamUpdateHook
 from torch import Tensor, nn
 
+from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.training.fast_hooks import CountingFlexMatchHook, swap_hook
 from dnll_plugin.training.ranks import Ranks
 
@@ -36,7 +37,7 @@ class BuffersHook(Hook):
     Without a GPU there is no batch norm over all ranks: each has statistics of its own rows.
     """
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         buffers = [buffer for buffer in algorithm.model.buffers() if buffer.is_floating_point()]
         if not buffers:
             return
@@ -64,7 +65,7 @@ class AgreementHook(Hook):
         self.ranks = ranks
         self.number = 0
 
-    def before_train_step(self, algorithm: Any) -> None:
+    def before_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         self.number = self.ranks.all_reduce_max(self.interruption() or 0)
 
     def agreed(self) -> int | None:
@@ -72,7 +73,7 @@ class AgreementHook(Hook):
         return (self.number or None) if self.ranks.world_size > 1 else self.interruption()
 
 
-def distribute(algorithm: Any, ranks: Ranks) -> None:
+def distribute(algorithm: ToolboxAlgorithm, ranks: Ranks) -> None:
     """Makes algorithms, one in each process, train the same model on their shares of each batch.
 
     To be called in all processes at the same time.
@@ -121,6 +122,6 @@ class AveragingHook(ParamUpdateHook):
             Loss(model), broadcast_buffers=False, find_unused_parameters=True
         )
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         algorithm.out_dict["loss"] = self.parallel(algorithm.out_dict["loss"])
         super().after_train_step(algorithm)

@@ -18,6 +18,7 @@ from dnll_plugin.augment.geometry import quarter_turns
 from dnll_plugin.augment.host import to_device_async
 from dnll_plugin.augment.views import View
 from dnll_plugin.errors import InputError
+from dnll_plugin.protocols import ToolboxAlgorithm, ToolboxDataset
 from dnll_plugin.training.device_views import Item, NotInBatches, inspect_item, translate_pipeline
 from dnll_plugin.training.loaders import TRAIN_LOADERS, SeededBatch
 
@@ -54,7 +55,7 @@ class DeviceLoader:
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: ToolboxDataset,
         batch_sampler: Sampler[SeededBatch],
         device: torch.device,
         host_targets: bool = False,
@@ -101,7 +102,7 @@ class DeviceLoader:
         return batch
 
 
-def check_images(dataset: Any) -> None:
+def check_images(dataset: ToolboxDataset) -> None:
     """Checks that the images are an array.
 
     Raises:
@@ -153,7 +154,7 @@ def to_device(
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device)
 
 
-def keep_on_device(algorithm: Any, device: torch.device) -> None:
+def keep_on_device(algorithm: ToolboxAlgorithm, device: torch.device) -> None:
     """Replaces an algorithm's resumable loaders by ones whose images lie on the device.
 
     Args:

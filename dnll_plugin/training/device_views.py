@@ -12,6 +12,7 @@ from torchvision import transforms
 
 from dnll_plugin.augment.randaugment import OPERATIONS
 from dnll_plugin.augment.views import Shift, View
+from dnll_plugin.protocols import ToolboxDataset
 from dnll_plugin.training.loaders import use_seed
 
 TRANSFORMS = ("transform", "medium_transform", "strong_transform")
@@ -93,7 +94,7 @@ class Item:
     pipelines: dict[int, Any]
 
 
-def inspect_item(dataset: Any) -> Item:
+def inspect_item(dataset: ToolboxDataset) -> Item:
     """Finds out what an item of a data set is made of, by asking for one.
 
     Which views it holds depends on the algorithm and on the version of the toolbox. Each pipeline
@@ -115,7 +116,7 @@ def inspect_item(dataset: Any) -> Item:
 
 
 @contextmanager
-def record_pipelines(dataset: Any, used: list[Any]) -> Iterator[None]:
+def record_pipelines(dataset: ToolboxDataset, used: list[Any]) -> Iterator[None]:
     """Replaces the pipelines of a data set by ones that append themselves to ``used``."""
 
     def noting(pipeline: Any) -> Any:

@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from semilearn.algorithms.flexmatch.utils import FlexMatchThresholdingHook
 from semilearn.core.hooks import EMAHook, Hook
 from torch import Tensor, nn
+
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 
 class SharedEMA:
@@ -60,12 +61,12 @@ class SharedEMA:
 class FastEMAHook(EMAHook):
     """The toolbox's hook over :class:`SharedEMA`."""
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: ToolboxAlgorithm) -> None:
         algorithm.ema = SharedEMA(algorithm.model, algorithm.ema_model, algorithm.ema_m)
         if not algorithm.resume:
             algorithm.ema.register()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         algorithm.ema.update()
 
 
@@ -102,12 +103,12 @@ class CountingFlexMatchHook(FlexMatchThresholdingHook):
     @torch.no_grad()
     def masking(
         self,
-        algorithm: Any,
+        algorithm: ToolboxAlgorithm,
         logits_x_ulb: Tensor,
         idx_ulb: Tensor,
         softmax_x_ulb: bool = True,
-        *args: Any,
-        **kwargs: Any,
+        *args: object,
+        **kwargs: object,
     ) -> Tensor:
         """Mask (U,) of the rows whose confidence exceeds the threshold of their class."""
         self.to(logits_x_ulb.device)
@@ -131,7 +132,7 @@ class CountingFlexMatchHook(FlexMatchThresholdingHook):
         self.counts.index_add_(0, self._labels[idx_ulb] + 1, once)
 
     @torch.no_grad()
-    def update(self, *args: Any, **kwargs: Any) -> None:
+    def update(self, *args: object, **kwargs: object) -> None:
         """Share of each class among the kept labels, relative to the most frequent one."""
         highest = self.counts.max() if self.thresh_warmup else self.counts[1:].max()
         shares = (self.counts[1:].double() / highest.clamp(min=1)).to(self.classwise_acc.dtype)
@@ -139,7 +140,7 @@ class CountingFlexMatchHook(FlexMatchThresholdingHook):
         self.classwise_acc = torch.where(begun, shares, self.classwise_acc)
 
 
-def use_fast_hooks(algorithm: Any) -> None:
+def use_fast_hooks(algorithm: ToolboxAlgorithm) -> None:
     """Replaces the hooks of an algorithm that have a faster equivalent here."""
     for hook in list(algorithm._hooks):
         if type(hook) is EMAHook:
@@ -148,7 +149,7 @@ def use_fast_hooks(algorithm: Any) -> None:
             swap_hook(algorithm, hook, CountingFlexMatchHook(hook))
 
 
-def swap_hook(algorithm: Any, old: Hook, new: Hook) -> None:
+def swap_hook(algorithm: ToolboxAlgorithm, old: Hook, new: Hook) -> None:
     """Puts a hook in the place, and under the name, of another."""
     new.name, new.priority = old.name, old.priority
     algorithm._hooks[algorithm._hooks.index(old)] = new

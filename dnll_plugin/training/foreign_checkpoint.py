@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.training import checkpoint
 
 OF_DDP = "module."
@@ -25,7 +26,7 @@ def malformed_is_wrong_input(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: not a checkpoint of this algorithm: {what}") from error
 
 
-def load_from_toolbox(state: Mapping[str, Any], algorithm: Any, path: Path) -> None:
+def load_from_toolbox(state: Mapping[str, Any], algorithm: ToolboxAlgorithm, path: Path) -> None:
     """Puts an algorithm to where the toolbox's ``train.py`` wrote a checkpoint.
 
     Args:
@@ -59,7 +60,7 @@ def without_ddp(weights: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(OF_DDP): value for name, value in weights.items()}
 
 
-def check_weights(state: Mapping[str, Any], algorithm: Any, path: Path) -> None:
+def check_weights(state: Mapping[str, Any], algorithm: ToolboxAlgorithm, path: Path) -> None:
     """Checks that a checkpoint's weights are those of the run's nets.
 
     Raises:

@@ -18,6 +18,7 @@ from semilearn.core.hooks import Hook
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.protocols import ToolboxAlgorithm, ToolboxDataset, ToolboxSampler
 
 TRAIN_LOADERS = ("train_lb", "train_ulb")
 
@@ -37,7 +38,7 @@ class SeededBatches(Sampler[SeededBatch]):
         seed: What the seeds of all batches derive from: the run's seed, the loader, the rank.
     """
 
-    def __init__(self, sampler: Any, batch_size: int, seed: tuple[int, ...]) -> None:
+    def __init__(self, sampler: ToolboxSampler, batch_size: int, seed: tuple[int, ...]) -> None:
         self.sampler = sampler
         self.batch_size = batch_size
         self.seed = seed
@@ -63,7 +64,7 @@ class SeededBatches(Sampler[SeededBatch]):
 class SeededDataset(Dataset):
     """Gives whole batches of a data set, the random augmentations drawn from the batch's seed."""
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: ToolboxDataset) -> None:
         self.dataset = dataset
         self.targets = getattr(dataset, "targets", None)  # images that are rotated have none
 
@@ -94,7 +95,7 @@ def use_seed(seed: int) -> Iterator[None]:
 class LoaderPositionHook(Hook):
     """Starts each epoch's loaders at the batch that the run is at."""
 
-    def before_train_epoch(self, algorithm: Any) -> None:
+    def before_train_epoch(self, algorithm: ToolboxAlgorithm) -> None:
         skip = algorithm.it - algorithm.epoch * algorithm.num_iter_per_epoch
         loaders = algorithm.loader_dict
         for name in list_train_loaders(algorithm):
@@ -103,7 +104,7 @@ class LoaderPositionHook(Hook):
             loaders[f"{ROTATED}_iter"] = iter(loaders[ROTATED])
 
 
-def list_train_loaders(algorithm: Any) -> list[str]:
+def list_train_loaders(algorithm: ToolboxAlgorithm) -> list[str]:
     """The names of the loaders that an algorithm trains with."""
     return [name for name in (*TRAIN_LOADERS, ROTATED) if name in algorithm.loader_dict]
 
@@ -129,7 +130,7 @@ def shard_sampler(sampler: Any, rank: int, world_size: int) -> Any:
     )
 
 
-def make_loaders_resumable(algorithm: Any, seed: int, pin_memory: bool) -> None:
+def make_loaders_resumable(algorithm: ToolboxAlgorithm, seed: int, pin_memory: bool) -> None:
     """Replaces an algorithm's training loaders by resumable ones, and registers their hook.
 
     Args:
@@ -184,7 +185,7 @@ def lack_of_files_is_wrong_input() -> Iterator[None]:
         ) from error
 
 
-def end_workers(algorithm: Any) -> None:
+def end_workers(algorithm: ToolboxAlgorithm) -> None:
     """Ends the processes that load an algorithm's training data.
 
     Python does not: at its exit it sends each one SIGTERM, which they outlive, and waits for them.

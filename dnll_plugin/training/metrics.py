@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from dnll_plugin.errors import FileNotWrittenError
 from dnll_plugin.files import append_text
 from dnll_plugin.hooks.monitor import is_log_step
+from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.records import Record, read, truncate
 
 
@@ -38,7 +39,7 @@ class MetricsHook(Hook):
         self.has_failed = False
         self.writer: Any = None
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: ToolboxAlgorithm) -> None:
         damaged = truncate(self.path, algorithm.it)
         if damaged:
             self.logger.info(
@@ -49,7 +50,7 @@ class MetricsHook(Hook):
         except OSError as error:
             self.give_up_tensorboard(error)
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         if not is_log_step(algorithm):
             return
         self.write(
@@ -99,7 +100,7 @@ class MetricsHook(Hook):
         reason = error.strerror or error
         self.logger.info(f"{self.tensorboard}: could not be written ({reason}); the run goes on")
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: ToolboxAlgorithm) -> None:
         last = self.last or next(reversed(read(self.path)), {})
         if last.get("step") != algorithm.it or last.get("eval/top-1-acc") is None:
             # a run that goes on from its last step, whose record was damaged

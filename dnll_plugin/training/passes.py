@@ -7,11 +7,12 @@ from semilearn.core.hooks import Hook
 from torch import nn
 
 from dnll_plugin.hooks.monitor import is_log_step
+from dnll_plugin.protocols import ToolboxAlgorithm
 
 FORWARD, BACKWARD = "train/rows_forward", "train/rows_backward"
 
 
-def find_nets(algorithm: Any) -> list[nn.Module]:
+def find_nets(algorithm: ToolboxAlgorithm) -> list[nn.Module]:
     """The nets that an algorithm may call: submodels, where a model is a pair, else models."""
     nets: list[nn.Module] = []
     for model in (algorithm.model, algorithm.ema_model):
@@ -30,7 +31,7 @@ class PassesHook(Hook):
         self.handles: list[Any] = []
         self.forward = self.backward = 0
 
-    def before_train_step(self, algorithm: Any) -> None:
+    def before_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         if not is_log_step(algorithm):
             return
         self.forward = self.backward = 0
@@ -46,7 +47,7 @@ class PassesHook(Hook):
         self.forward += len(inputs)
         self.backward += len(inputs) * torch.is_grad_enabled()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         if not self.handles:
             return
         for handle in self.handles:

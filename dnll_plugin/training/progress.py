@@ -2,7 +2,6 @@
 
 import logging
 import time
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +15,7 @@ from rich.progress import (
 from semilearn.core.hooks import Hook
 
 from dnll_plugin.hooks.monitor import is_log_step
+from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.training.metrics import MetricsHook
 
 
@@ -36,7 +36,7 @@ class ProgressHook(Hook):
         self.started_at = 0.0
         self.started_it = 0
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: ToolboxAlgorithm) -> None:
         self.started_at, self.started_it = time.monotonic(), algorithm.it
         if not self.console.is_terminal:
             return
@@ -60,7 +60,7 @@ class ProgressHook(Hook):
         )
         self.bar.start()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         if self.bar is not None:
             self.bar.update(self.task, completed=algorithm.it + 1)
         if not is_log_step(algorithm):

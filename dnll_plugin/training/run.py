@@ -4,10 +4,12 @@ import logging
 from contextlib import redirect_stdout
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from dnll_plugin.errors import FileNotWrittenError
 from dnll_plugin.hooks.finite import FiniteHook, NotFiniteError
+from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.code_version import note_code
 from dnll_plugin.runs.curves import draw_curves
 from dnll_plugin.runs.folder import LATEST, RunFolder
@@ -71,7 +73,7 @@ def train(
     return code
 
 
-def run_steps(algorithm: Any, logger: logging.Logger, ranks: Ranks) -> int:
+def run_steps(algorithm: ToolboxAlgorithm, logger: logging.Logger, ranks: Ranks) -> int:
     """Trains an algorithm to its end, or until a signal comes; returns the exit code."""
     try:
         if hasattr(algorithm, "warmup"):
@@ -88,10 +90,10 @@ def run_steps(algorithm: Any, logger: logging.Logger, ranks: Ranks) -> int:
 
 
 def add_hooks(
-    algorithm: Any,
+    algorithm: ToolboxAlgorithm,
     folder: RunFolder,
     interruption: Interruption,
-    progress: Any,
+    progress: ProgressHook,
     ranks: Ranks,
 ) -> Any:
     """Registers what happens around a step; of several processes rank 0 records and shows it.
@@ -116,7 +118,11 @@ def add_hooks(
 
 
 def restore_run(
-    folder: RunFolder, algorithm: Any, saving: Any, resume: bool, logger: logging.Logger
+    folder: RunFolder,
+    algorithm: ToolboxAlgorithm,
+    saving: Any,
+    resume: bool,
+    logger: logging.Logger,
 ) -> None:
     """Puts an algorithm back to the last whole checkpoint of the run, if there is one."""
     ranks = saving.ranks
@@ -135,9 +141,9 @@ def restore_run(
 def finish(
     settings: Settings,
     folder: RunFolder,
-    algorithm: Any,
+    algorithm: ToolboxAlgorithm,
     seconds: float,
-    device: Any,
+    device: torch.device,
     logger: logging.Logger,
 ) -> None:
     """Draws the curves of a finished run and writes its result.

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from semilearn.core.hooks import EvaluationHook, Hook
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.folder import BEST
 from dnll_plugin.runs.signals import Interruption
 from dnll_plugin.training import checkpoint
@@ -37,7 +39,7 @@ class QuietEvaluationHook(EvaluationHook):
     loading models once more after the run.
     """
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         if not self.is_last_iter(algorithm):
             super().after_train_step(algorithm)
             return
@@ -45,7 +47,7 @@ class QuietEvaluationHook(EvaluationHook):
             super().after_train_step(algorithm)
         algorithm.log_dict |= predictions.calibration_errors("eval")
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: ToolboxAlgorithm) -> None:
         algorithm.results_dict = {
             "eval/best_acc": algorithm.best_eval_acc,
             "eval/best_it": algorithm.best_it,
@@ -72,10 +74,10 @@ class SavingHook(Hook):
         self.seconds_before = 0.0
         self.started_at = 0.0
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: ToolboxAlgorithm) -> None:
         self.started_at = time.monotonic()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         number = self.interruption()
         evaluated = "eval/top-1-acc" in algorithm.log_dict
         if not evaluated and number is None:
@@ -105,7 +107,7 @@ class SavingHook(Hook):
         return self.seconds_before + time.monotonic() - self.started_at
 
 
-def collect_state(algorithm: Any, seconds: float, ranks: Ranks) -> dict[str, Any]:
+def collect_state(algorithm: ToolboxAlgorithm, seconds: float, ranks: Ranks) -> dict[str, Any]:
     """Everything that a run needs to go on as if it had not stopped.
 
     Ranks differ in their random generators and in nothing else.
@@ -124,7 +126,7 @@ def collect_state(algorithm: Any, seconds: float, ranks: Ranks) -> dict[str, Any
     }
 
 
-def load_checkpoint(path: Path, algorithm: Any, saving: SavingHook) -> list[str]:
+def load_checkpoint(path: Path, algorithm: ToolboxAlgorithm, saving: SavingHook) -> list[str]:
     """Puts an algorithm back to where a checkpoint was written.
 
     Args:
@@ -163,7 +165,7 @@ def load_checkpoint(path: Path, algorithm: Any, saving: SavingHook) -> list[str]
 
 
 def find_inexact(
-    written_on: str | None, random_state: Mapping[str, Any], algorithm: Any
+    written_on: str | None, random_state: Mapping[str, Any], algorithm: ToolboxAlgorithm
 ) -> list[str]:
     """Why a run that goes on here computes other numbers than it would have.
 
@@ -181,13 +183,13 @@ def find_inexact(
     return []
 
 
-def identity(args: Any) -> dict[str, Any]:
+def identity(args: Namespace) -> dict[str, Any]:
     """What a checkpoint must have in common with the run that goes on from it."""
     names = ("algorithm", "net", "net_right", "num_classes")
     return {name: getattr(args, name, None) for name in names}
 
 
-def check_identity(written: Mapping[str, Any], args: Any, path: Path) -> None:
+def check_identity(written: Mapping[str, Any], args: Namespace, path: Path) -> None:
     """Compares the :func:`identity` in a checkpoint with the settings of a run.
 
     Raises:

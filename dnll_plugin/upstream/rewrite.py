@@ -15,6 +15,7 @@ MODULES = {
     "dnll_plugin.algorithms.base": f"{_SHARED}.base",
     "dnll_plugin.hooks.across_ranks": f"{_SHARED}.across_ranks",
     "dnll_plugin.augment.host": f"{_SHARED}.host",
+    "dnll_plugin.protocols": f"{_SHARED}.protocols",
     "dnll_plugin.hooks.monitor": f"{_SHARED}.monitor",
     "dnll_plugin.hooks.negative_label": f"{_SHARED}.negative_label",
     "dnll_plugin.hooks.role_swap": f"{_SHARED}.role_swap",

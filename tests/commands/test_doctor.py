@@ -10,7 +10,8 @@ import pytest
 
 from dnll_plugin.commands import doctor
 from dnll_plugin.diagnosis import facts as facts_module
-from dnll_plugin.diagnosis.findings import KNOWN_SET, PACKAGES, Facts, TorchFacts, diagnose
+from dnll_plugin.diagnosis.findings import Facts, TorchFacts, diagnose
+from dnll_plugin.diagnosis.packages import KNOWN_SET, PACKAGES
 from dnll_plugin.toolbox.checkout.version import WHEEL, ToolboxVersion
 
 GOOD = Facts(

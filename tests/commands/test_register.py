@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dnll_plugin.commands import register
-from dnll_plugin.diagnosis.findings import KNOWN_SET, PACKAGES, Facts, TorchFacts
+from dnll_plugin.diagnosis.findings import Facts, TorchFacts
+from dnll_plugin.diagnosis.packages import KNOWN_SET, PACKAGES
 from dnll_plugin.toolbox.checkout.version import find_toolbox
 
 PLUGIN = Path(__file__).resolve().parents[2]

@@ -11,8 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnll_plugin.diagnosis.findings import (
-    KNOWN_SET,
-    PACKAGES,
     Facts,
     Finding,
     TorchFacts,
@@ -20,6 +18,7 @@ from dnll_plugin.diagnosis.findings import (
     _satisfies,
     diagnose,
 )
+from dnll_plugin.diagnosis.packages import KNOWN_SET, PACKAGES
 from dnll_plugin.toolbox.checkout.version import NEWEST, WHEEL, ToolboxVersion
 from dnll_plugin.toolbox.patches.late import NEEDED_FOR
 

@@ -10,6 +10,7 @@ from dnll_plugin.functional.losses import (
     EPSILON,
     NEGATIVE_LOSSES,
     Heads,
+    NegativeLabels,
     consistency,
     dual_losses,
     head_distance,
@@ -87,10 +88,8 @@ def test_extreme_logits_give_finite_losses_and_gradients(
             labels,
             other.detach(),
             other.detach(),
-            negatives,
-            torch.arange(rows) % 2 == 0,
+            NegativeLabels(negatives, torch.arange(rows) % 2 == 0, kind=negative_loss),
             kind,
-            negative_loss=negative_loss,
         )
         total = torch.stack([term.float() for term in terms.values()]).sum()
         if rows == 0:
@@ -161,8 +160,7 @@ def test_labeled_rows_take_part_in_consistency_only_with_a_second_view() -> None
     rest = {
         "labels": torch.tensor([0, 2]),
         "pull_target": other,
-        "negatives": uniform_negatives(own, 1),
-        "learns_negatives": torch.ones(4, dtype=torch.bool),
+        "negatives": NegativeLabels(uniform_negatives(own, 1), torch.ones(4, dtype=torch.bool)),
     }
     one = dual_losses(Heads(labeled, labeled), Heads(own, own), other_view=other, **rest)
     both = torch.cat((labeled.flip(1), other))
@@ -180,19 +178,24 @@ def test_terms_of_both_submodels_at_once_are_the_means_of_theirs(
 ) -> None:
     sides = [one_side(seed, second_view, two_heads) for seed in (0, 1)]
     alone = [dual_losses(**side, kind=kind) for side in sides]
-    joined = {name: torch.cat([side[name] for side in sides]) for name in TENSORS}
+    joined: dict[str, Any] = {name: torch.cat([side[name] for side in sides]) for name in TENSORS}
     heads = {name: Heads.join([side[name] for side in sides]) for name in ("labeled", "unlabeled")}
     other = [side["other_view"] for side in sides]
     joined["other_view"] = torch.cat([o[:-4] for o in other] + [o[-4:] for o in other])
-    count = torch.stack([side["learns_negatives"].sum() for side in sides])
-    both = dual_losses(**heads, **joined, kind=kind, negative_count=count)
+    negatives = [side["negatives"] for side in sides]
+    joined["negatives"] = NegativeLabels(
+        torch.cat([chosen.classes for chosen in negatives]),
+        torch.cat([chosen.rows for chosen in negatives]),
+        torch.stack([chosen.rows.sum() for chosen in negatives]),
+    )
+    both = dual_losses(**heads, **joined, kind=kind)
     assert both.keys() == alone[0].keys()
     assert ("logit_distance" in both) == two_heads
     for name, term in both.items():
         assert term.item() == pytest.approx((alone[0][name] + alone[1][name]).item() / 2)
 
 
-TENSORS = ("labels", "pull_target", "negatives", "learns_negatives")
+TENSORS = ("labels", "pull_target")
 
 
 def one_side(seed: int, second_view: bool, two_heads: bool) -> dict[str, Any]:
@@ -212,6 +215,7 @@ def one_side(seed: int, second_view: bool, two_heads: bool) -> dict[str, Any]:
         "labels": torch.tensor([seed, 2]),
         "other_view": logits(6 if second_view else 4),
         "pull_target": logits(4),
-        "negatives": uniform_negatives(logits(4), 2, generator),
-        "learns_negatives": torch.tensor([True, seed == 1, False, True]),
+        "negatives": NegativeLabels(
+            uniform_negatives(logits(4), 2, generator), torch.tensor([True, seed == 1, False, True])
+        ),
     }

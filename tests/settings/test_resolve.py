@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dnll_plugin.datasets import DATASETS
 from dnll_plugin.errors import InputError
 from dnll_plugin.settings import checks as keys_checks
-from dnll_plugin.settings import keys
+from dnll_plugin.settings import keys, ranges
 from dnll_plugin.settings import resolve as settings
 from dnll_plugin.settings import toolbox_keys as keys_toolbox
 
@@ -357,7 +357,7 @@ def test_every_row_has_a_range_and_a_meaning():
     for group in (keys.RunKeys, keys.MethodKeys, keys_toolbox.ToolboxKeys):
         for field in group.model_fields.values():
             assert field.description
-            assert keys.range_in_words(field)
+            assert ranges.range_in_words(field)
 
 
 def test_every_algorithm_has_defaults_in_the_ranges():
@@ -422,7 +422,7 @@ def test_negative_sources_are_those_of_the_algorithms():
         "dnll_comatch": {"auto", "self"},
         "dnll_simmatch": {"auto", "self"},
     }
-    every = keys.choices_of(keys.MethodKeys.model_fields["negative_source"])
+    every = ranges.choices_of(keys.MethodKeys.model_fields["negative_source"])
     arguments = keys_toolbox.algorithm_arguments()
     learning = [name for name in arguments if "negative_source" in arguments[name]]
     assert expected.keys() <= set(learning)

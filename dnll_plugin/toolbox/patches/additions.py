@@ -1,5 +1,7 @@
 """What the plugin adds to the toolbox's lookups: nets by name, and more data sets."""
 
+from argparse import Namespace
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -30,9 +32,9 @@ def add_data_sets() -> None:
     their classes (``views_like`` and ``count_labeled_views``).
     """
 
-    def wrap(original: Any) -> Any:
+    def wrap(original: Callable[..., Any]) -> Any:
         def get_dataset(
-            args: Any,
+            args: Namespace,
             algorithm: str,
             dataset: str,
             num_labels: int,
@@ -59,8 +61,8 @@ def add_data_sets() -> None:
 
 
 def make_dataset(
-    original: Any,
-    args: Any,
+    original: Callable[..., Any],
+    args: Namespace,
     algorithm: str,
     dataset: str,
     num_labels: int,

@@ -51,7 +51,7 @@ class LateName:
                 f"{NEEDED_FOR[package]} needs {package}, which cannot be imported here ({reason})"
             ) from error
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> Any:
         return self._resolve()(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:

@@ -1,12 +1,14 @@
 """Mends of mistakes in the newest toolbox, each made only where the mistake is found."""
 
 import inspect
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
+from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.toolbox.patches.change import replace, replace_method
 
 
@@ -19,7 +21,7 @@ def rate_few_classes() -> None:
     """Makes top-5 accuracy 1 with up to 5 classes, and classes without a test image harmless."""
     import numpy as np
 
-    def wrap(original: Any) -> Any:
+    def wrap(original: Callable[..., Any]) -> Any:
         def top_k_accuracy_score(y_true: Any, y_score: Any, *, k: int) -> float:
             classes = np.shape(y_score)[1]
             if k >= classes:
@@ -60,7 +62,7 @@ def let_the_student_learn() -> None:
     """Gives Mean Teacher a training step whose consistency loss reaches the student."""
     import torch
 
-    def predict(algorithm: Any, x: Any) -> dict[str, Any]:
+    def predict(algorithm: ToolboxAlgorithm, x: Any) -> dict[str, Any]:
         """A pass that leaves the running statistics of batch norm alone."""
         algorithm.bn_controller.freeze_bn(algorithm.model)
         output = algorithm.model(x)
@@ -125,8 +127,8 @@ def let_simmatch_use_bfloat16() -> None:
 
     module: Any = import_module(SIMMATCH)
 
-    def wrap(original: Any) -> Any:
-        def forward(self: Any, x: Any, **kwargs: Any) -> dict[str, Any]:
+    def wrap(original: Callable[..., Any]) -> Any:
+        def forward(self: Any, x: Any, **kwargs: object) -> dict[str, Any]:
             return {name: value.float() for name, value in original(self, x, **kwargs).items()}
 
         return forward
@@ -147,8 +149,8 @@ def feature_maps_are_viewed() -> bool:
 def let_crmatch_flatten() -> None:
     """Makes the net of CRMatch hand over its feature maps in that layout."""
 
-    def wrap(original: Any) -> Any:
-        def __init__(self: Any, base: Any, *args: Any, **kwargs: Any) -> None:
+    def wrap(original: Callable[..., Any]) -> Any:
+        def __init__(self: Any, base: Any, *args: object, **kwargs: object) -> None:
             original(self, base, *args, **kwargs)
             extract = base.extract
             base.extract = lambda x: extract(x).contiguous()
@@ -194,8 +196,8 @@ def teacher_stays_on_host() -> bool:
 def move_the_teacher() -> None:
     """Makes ``Trainer`` move both models."""
 
-    def wrap(original: Any) -> Any:
-        def __init__(self: Any, config: Any, algorithm: Any, verbose: int = 0) -> None:
+    def wrap(original: Callable[..., Any]) -> Any:
+        def __init__(self: Any, config: Any, algorithm: ToolboxAlgorithm, verbose: int = 0) -> None:
             original(self, config, algorithm, verbose)
             device = next(algorithm.model.parameters()).device
             algorithm.ema_model = algorithm.ema_model.to(device)
@@ -208,7 +210,7 @@ def move_the_teacher() -> None:
 def complete_get_config() -> None:
     """Makes the ``get_config`` of notebooks give every key that algorithms and ``Trainer`` read."""
 
-    def wrap(original: Any) -> Any:
+    def wrap(original: Callable[..., Any]) -> Any:
         def get_config(config: dict[str, Any]) -> Any:
             args = original(config)
             if not hasattr(args, "amp"):

@@ -1,7 +1,8 @@
 """The toolbox where there is no CUDA: training on the host, or a word to whoever cannot train."""
 
 import sys
-from collections.abc import Iterable
+from argparse import Namespace
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def run_on_the_host() -> None:
 
     host = torch.device("mps" if redirection.available()["mps"] else "cpu")
 
-    def send_model_cuda(args: Any, model: Any, clip_batch: bool = True) -> Any:
+    def send_model_cuda(args: Namespace, model: Any, clip_batch: bool = True) -> Any:
         model = model.to(host)
         if not args.distributed:
             return model
@@ -59,7 +60,7 @@ def redirect_methods(cls: type, names: Iterable[str], device: Any) -> None:
 def redirect_algorithms(base: Any, device: Any) -> None:
     """Does so for a class of algorithms and all of its subclasses, those of later on too."""
 
-    def __init_subclass__(cls: type, **options: Any) -> None:
+    def __init_subclass__(cls: type, **options: object) -> None:
         super(base, cls).__init_subclass__(**options)
         redirect_methods(cls, AT_WORK, device)
 
@@ -80,8 +81,8 @@ def train_py_cannot_run() -> bool:
 def point_to_dnll_train() -> None:
     """Makes ``train.py`` end, once it opens its config, with a line that says what to run."""
 
-    def wrap(original: Any) -> Any:
-        def over_write_args_from_file(args: Any, yml: str) -> None:
+    def wrap(original: Callable[..., Any]) -> Any:
+        def over_write_args_from_file(args: Namespace, yml: str) -> None:
             raise SystemExit(
                 f"train.py needs a CUDA device, and there is none; run: dnll train --c "
                 f"{yml or 'FILE'}"

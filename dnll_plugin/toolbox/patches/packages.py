@@ -1,6 +1,8 @@
 """Mends that let the toolbox start with today's timm, ruamel.yaml and torch."""
 
 import sys
+from argparse import Namespace
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,8 +43,8 @@ def read_configs_safely() -> None:
     """
     from ruamel.yaml import YAML
 
-    def wrap(original: Any) -> Any:
-        def over_write_args_from_file(args: Any, yml: str) -> None:
+    def wrap(original: Callable[..., Any]) -> Any:
+        def over_write_args_from_file(args: Namespace, yml: str) -> None:
             if yml == "":
                 return
             with open(yml, encoding="utf-8") as file:

@@ -44,7 +44,7 @@ def autocast(device: torch.device, enabled: bool) -> Callable[[], AbstractContex
 class HostEvent:
     """Stands in for :class:`torch.cuda.Event` where there is no CUDA: host time."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         self.at = 0.0
 
     def record(self, stream: Any = None) -> None:
@@ -55,15 +55,15 @@ class HostEvent:
         return (end.at - self.at) * 1000.0
 
 
-def _to_run_device(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+def _to_run_device(self: Tensor, *args: object, **kwargs: object) -> Tensor:
     return self.to(current())
 
 
-def _module_to_run_device(self: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+def _module_to_run_device(self: nn.Module, *args: object, **kwargs: object) -> nn.Module:
     return self.to(current())
 
 
-def _nothing(*args: Any, **kwargs: Any) -> None:
+def _nothing(*args: object, **kwargs: object) -> None:
     return None
 
 
@@ -105,7 +105,7 @@ def redirect_within(function: Callable[..., T], device: torch.device) -> Callabl
     """
 
     @wraps(function)
-    def redirected(*args: Any, **kwargs: Any) -> T:
+    def redirected(*args: object, **kwargs: object) -> T:
         if _redirected_to is not None:
             return function(*args, **kwargs)
         with redirect(device):
