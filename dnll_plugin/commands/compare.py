@@ -7,7 +7,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from rich.console import Console
 from dnll_plugin.algorithms.table import is_own
 from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.comparison import report
+from dnll_plugin.comparison.checks import was_begun_by_other_code
 from dnll_plugin.comparison.escaping import for_terminal
-from dnll_plugin.comparison.folder import acquire_folder
+from dnll_plugin.comparison.folder import LOGS, RUNS, acquire_folder, place_runs
 from dnll_plugin.comparison.plan import Plan, Request, Run
 from dnll_plugin.comparison.planning import plan_in_child
 from dnll_plugin.comparison.progress import Display
@@ -27,6 +28,7 @@ from dnll_plugin.comparison.statistics import read_result
 from dnll_plugin.comparison.variants import Variant, list_variants
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs import signals
+from dnll_plugin.runs.code_version import describe_code
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,11 +102,12 @@ def run(options: argparse.Namespace) -> int:
         plans = plan_in_child(build_requests(options, tasks, variants, out))
         runs = [run for plan in plans for run in plan.runs]
         pace = learn_pace(runs)
+        warn_of_other_code(runs, say)
         waiting = [run for run in runs if not run.folder.is_finished()]
         launch = Launch(jobs, devices, lock)
         with Display(runs, console, pace, jobs) as display:
             failures = run_all(
-                waiting, launch, out / "logs", display, interruption, pace.choose_longest
+                waiting, launch, out / LOGS, display, interruption, pace.choose_longest
             )
         number = interruption()
         if number is not None:
@@ -125,18 +128,17 @@ def build_requests(
     options: argparse.Namespace, tasks: Mapping[str, Path], variants: tuple[Variant, ...], out: Path
 ) -> dict[str, Request]:
     """What to compare on each task, by its name; a single task has no name and no folder."""
-    is_one = len(tasks) == 1
     return {
-        "" if is_one else task: Request(
-            config,
+        task if len(tasks) > 1 else "": Request(
+            tasks[task],
             variants,
             tuple(options.seeds),
             tuple(options.set),
             options.data_dir,
-            (out if is_one else out / task) / "runs",
+            runs,
             options.plugin,
         )
-        for task, config in tasks.items()
+        for task, runs in place_runs(out, tasks).items()
     }
 
 
@@ -160,14 +162,28 @@ def write_report(
     return report.write_over_tasks(out, plans, failures, baseline, command)
 
 
+def warn_of_other_code(runs: Sequence[Run], say: Callable[[str], None]) -> None:
+    """Tells at the start, not only in the report, that runs were begun by other code than this."""
+    code = describe_code()
+    others = [run for run in runs if was_begun_by_other_code(run, code)]
+    if others:
+        say(
+            f"{len(others)} of the runs were begun by other code than this, dnll_plugin {code}, "
+            f"{others[0].name} for one; the report will say so. Another --out makes all of them by "
+            "this code"
+        )
+
+
 def name_tasks(configs: Sequence[Path]) -> dict[str, Path]:
     """The tasks by their names, those of the config files.
 
     Raises:
-        InputError: If two have the same name.
+        InputError: If two have the same name, or one has that of a folder of the comparison.
     """
     tasks: dict[str, Path] = {}
     for config in configs:
+        if len(configs) > 1 and config.stem in (RUNS, LOGS):
+            raise InputError(f"--c: {config}: no task can have this name; rename the file")
         if config.stem in tasks:
             raise InputError(f"--c: {tasks[config.stem]} and {config} have one name; rename one")
         tasks[config.stem] = config

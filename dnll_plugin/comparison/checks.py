@@ -12,6 +12,9 @@ USES_EVERY_LABEL = "fullysupervised"
 """The algorithm that is given the label of every image, whatever the split."""
 
 
+UNKNOWN_CODE = "an older version that does not say"
+
+
 def find_differing_settings(plan: Plan, runs: Iterable[Run]) -> list[str]:
     """Compares the settings that runs used, by their ``config.yaml``, with those shared by all.
 
@@ -46,7 +49,7 @@ def find_differing_code(runs: Iterable[Run], results: Mapping[str, Mapping[str, 
     """
     made_with: dict[str, list[str]] = {}
     for run in runs:
-        code = results[run.name].get("code", ["an older version that does not say"])
+        code = results[run.name].get("code", [UNKNOWN_CODE])
         made_with.setdefault(" then ".join(code), []).append(run.name)
     if len({find_sources(code) for code in made_with}) < 2:
         return []
@@ -54,6 +57,15 @@ def find_differing_code(runs: Iterable[Run], results: Mapping[str, Mapping[str, 
         f"different code: {len(names)} run{'s' * (len(names) > 1)} by {code}, {names[0]} for one."
         for code, names in made_with.items()
     ]
+
+
+def was_begun_by_other_code(run: Run, code: str) -> bool:
+    """Whether a run, finished or not, was worked on by other code than ``code``."""
+    if not run.folder.holds_run():
+        return False
+    file = run.folder.code
+    known = file.read_text(encoding="utf-8").splitlines() if file.exists() else [UNKNOWN_CODE]
+    return any(find_sources(one) != find_sources(code) for one in known)
 
 
 def find_sources(code: str) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def draw(models: Sequence[Model], picture: Path) -> None:
     # a figure without pyplot: nothing global, and no display is touched
     figure = Figure(figsize=(13, max(5.0, 0.27 * len(models))), layout="constrained")
     over_steps, at_the_end = figure.subplots(1, 2, width_ratios=(3, 2))
-    for model in models:
+    for model in (model for model in models if model.curves):
         _band(over_steps, model, colours[model.variant])
     for place, model in enumerate(models):
         _points(at_the_end, place, model, colours[model.variant])

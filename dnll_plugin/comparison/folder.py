@@ -8,7 +8,7 @@ next call waits for them, and so no run is ever worked on twice at a time.
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,6 +19,32 @@ LAUNCHER = ".launcher"
 """File that names the process that starts the runs: host and process number."""
 
 SECONDS_BETWEEN_TRIES = 0.5
+
+RUNS, LOGS = "runs", "logs"
+"""Folders of the runs, and of what they printed. Over several tasks each task has its own runs."""
+
+
+def place_runs(out: Path, tasks: Iterable[str]) -> dict[str, Path]:
+    """The folder of each task's runs: ``runs`` in ``out``, over several tasks in ``out/TASK``.
+
+    Raises:
+        InputError: ``out`` holds runs of the other form, which would be run a second time.
+    """
+    names = list(tasks)
+    if len(names) > 1:
+        if (out / RUNS).is_dir():
+            raise InputError(
+                f"{out}: holds the runs of one task; move {out / RUNS} to {out}/TASK/{RUNS}, TASK "
+                "being the name of its config file, or give another --out"
+            )
+        return {name: out / name / RUNS for name in names}
+    others = sorted(folder.parent for folder in out.glob(f"*/{RUNS}"))
+    if others and not (out / RUNS).is_dir():
+        raise InputError(
+            f"{out}: holds a comparison over several tasks; name them all after --c, or give "
+            f"--out {out / names[0]} for this task alone"
+        )
+    return dict.fromkeys(names, out / RUNS)
 
 
 def acquire_folder(out: Path, held: ExitStack, say: Callable[[str], None]) -> int:

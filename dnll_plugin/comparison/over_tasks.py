@@ -203,7 +203,7 @@ def measure_computing(found: ByTask, base: ByTask) -> Computing:
     shares, tasks = list[float](), 0
     for task, model in found.items():
         other = base.get(task)
-        if other is None or model.passes is None or other.passes is None:
+        if other is None or model.passes is None or other.passes is None or not other.curves:
             continue
         tasks += 1
         step = find_first_step(model.mean_curve(), statistics.fmean(other.final.values()))

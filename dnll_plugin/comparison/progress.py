@@ -1,6 +1,5 @@
 """Shows how the runs of a comparison get on: one line a run, live on a terminal."""
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -178,7 +177,8 @@ def _last_records(metrics: Path) -> list[records.Record]:
             skipped = max(0, metrics.stat().st_size - TAIL_BYTES)
             file.seek(skipped)
             lines = file.read().split(b"\n")
-    except FileNotFoundError:
+    except OSError:
         return []
     # the first line of the rest may be the end of one, the last one the beginning
-    return [json.loads(line) for line in lines[bool(skipped) : -1]]
+    found = map(records.parse_line, lines[bool(skipped) : -1])
+    return [record for record in found if record is not None]

@@ -122,6 +122,11 @@ def run_all(
             time.sleep(SECONDS_BETWEEN_LOOKS)
     finally:
         _tell(children, signal.SIGKILL)
+        for (
+            child
+        ) in children:  # until the kernel is done with them they hold the locks of their runs
+            child.process.wait()
+            child.output.close()
     return failures
 
 

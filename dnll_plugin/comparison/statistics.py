@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dnll_plugin.comparison.plan import Run
+from dnll_plugin.errors import InputError
 from dnll_plugin.runs import records
 
 CONFIDENCE = 0.95
+
+EVERY_RESULT = ("error_rate", "iterations", "seconds", "device", "versions")
+"""What is in the ``result.json`` of every run, and is read here."""
 
 BySeed = Mapping[int, float]
 """A value of each seed."""
@@ -47,7 +51,7 @@ class Model:
         variant: that trained it.
         nets: passes that a prediction takes.
         final, best: error rates in percent, by seed.
-        curves: by seed.
+        curves: by seed; of the seeds whose records are whole.
         seconds_per_step: by seed; evaluation and saving included.
         updates: in words, those that each submodel got.
         ece: expected calibration error in percent, by seed; of the seeds that recorded it.
@@ -67,7 +71,7 @@ class Model:
 
     def mean_curve(self) -> Curve:
         """Mean error over the seeds at the steps that every seed evaluated at."""
-        by_step = [dict(curve) for curve in self.curves.values()]
+        by_step = [dict(curve) for curve in self.curves.values()] or [{}]
         return [
             (step, statistics.fmean(errors[step] for errors in by_step))
             for step in by_step[0]
@@ -109,10 +113,19 @@ def t_quantile(degrees: int) -> float:
 
 
 def read_result(run: Run) -> dict[str, Any] | None:
-    """``result.json`` of a run, None if it is not finished."""
+    """``result.json`` of a run, None if it is not finished.
+
+    Raises:
+        InputError: it lacks something that every run writes.
+    """
     if not run.folder.is_finished():
         return None
     result: dict[str, Any] = json.loads(run.folder.result.read_text(encoding="utf-8"))
+    lacking = [key for key in EVERY_RESULT if key not in result]
+    if lacking:
+        raise InputError(
+            f"{run.folder.result}: lacks {', '.join(lacking)}; delete it, and it is written again"
+        )
     return result
 
 
@@ -135,13 +148,17 @@ def list_models(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -
     variant = runs[0].variant
 
     def model(name: str, nets: int, metric: str, final_key: str, ece_key: str) -> Model:
-        curves = {seed: error_curve(run, metric) for seed, run in done.items()}
+        read = {seed: error_curve(run, metric) for seed, run in done.items()}
+        curves = {seed: curve for seed, curve in read.items() if is_whole(curve, found[seed])}
         return Model(
             name=name,
             variant=variant,
             nets=nets,
             final={seed: result[final_key] for seed, result in found.items()},
-            best={seed: min(error for _, error in curves[seed]) for seed in found},
+            best={
+                seed: min([result[final_key], *(error for _, error in read[seed])])
+                for seed, result in found.items()
+            },
             curves=curves,
             seconds_per_step={seed: r["seconds"] / r["iterations"] for seed, r in found.items()},
             updates=updates_in_words(first),
@@ -183,6 +200,11 @@ def error_curve(run: Run, metric: str) -> Curve:
         for record in records.read(run.folder.metrics)
         if (accuracy := record.get(metric)) is not None
     ]
+
+
+def is_whole(curve: Curve, result: Mapping[str, Any]) -> bool:
+    """Whether the evaluations of a run go on to its last step; damaged records end before."""
+    return bool(curve) and curve[-1][0] >= result["iterations"]
 
 
 def metric_curve(run: Run, metric: str) -> Curve:

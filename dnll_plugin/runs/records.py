@@ -21,7 +21,7 @@ def read(path: Path) -> list[Record]:
     """
     records = []
     for line in _lines(path):
-        record = _parse(line)
+        record = parse_line(line)
         if record is None:
             break
         records.append(record)
@@ -44,8 +44,8 @@ def _lines(path: Path) -> list[bytes]:
     return path.read_bytes().splitlines() if path.exists() else []
 
 
-def _parse(line: bytes) -> Record | None:
-    """The record in a line; None where it is none."""
+def parse_line(line: bytes) -> Record | None:
+    """The record in a line of ``metrics.jsonl``; None where it is none."""
     try:
         record: Any = json.loads(line)
     except (ValueError, RecursionError):  # ValueError: neither JSON nor UTF-8 among them
