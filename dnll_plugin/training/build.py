@@ -20,10 +20,10 @@ from dnll_plugin.toolbox.patches.redirection import autocast
 from dnll_plugin.training import device as devices
 from dnll_plugin.training.ranks import ALONE, Ranks
 
-HOOKS_OF_TRAIN_PY = ("CheckpointHook", "TimerHook", "LoggingHook", "EvaluationHook")
+HOOKS_OF_TRAIN_PY = ("CheckpointHook", "TimerHook", "LoggingHook", "EvaluationHook", "WANDBHook")
 """Hooks of the toolbox that ``dnll train`` has its own for."""
 
-HOOKS_THAT_WRITE = (*HOOKS_OF_TRAIN_PY, "WANDBHook", "AimHook")
+HOOKS_THAT_WRITE = (*HOOKS_OF_TRAIN_PY, "AimHook")
 """With the hooks of the toolbox that report a run, which rank 0 does for all."""
 
 

@@ -10,11 +10,11 @@ from rich.console import Console
 from dnll_plugin.errors import FileNotWrittenError
 from dnll_plugin.hooks.finite import FiniteHook, NotFiniteError
 from dnll_plugin.protocols import ToolboxAlgorithm
-from dnll_plugin.runs.code_version import note_code
 from dnll_plugin.runs.curves import draw_curves
 from dnll_plugin.runs.folder import LATEST, RunFolder
 from dnll_plugin.runs.log import ToolboxLog
 from dnll_plugin.runs.result import reset_peak_memory, write_result
+from dnll_plugin.runs.same_settings import find_differences, is_longer
 from dnll_plugin.runs.signals import Interruption
 from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.training import checkpoint
@@ -22,16 +22,19 @@ from dnll_plugin.training import device as devices
 from dnll_plugin.training.build import build_algorithm
 from dnll_plugin.training.ddp import AgreementHook, distribute
 from dnll_plugin.training.loaders import end_workers, lack_of_files_is_wrong_input
+from dnll_plugin.training.longer import describe_schedules, follow_schedule
 from dnll_plugin.training.metrics import MetricsHook
 from dnll_plugin.training.passes import PassesHook
 from dnll_plugin.training.progress import ProgressHook
 from dnll_plugin.training.ranks import Ranks
 from dnll_plugin.training.saving import (
     Interrupted,
+    NamingHook,
     QuietEvaluationHook,
     SavingHook,
     load_checkpoint,
 )
+from dnll_plugin.training.wandb_login import LoginHook
 
 
 def train(
@@ -57,9 +60,9 @@ def train(
         ranks.run_on_all_ranks(lambda: distribute(algorithm, ranks))
         progress = ProgressHook(console, logger)
         saving = add_hooks(algorithm, folder, interruption, progress, ranks)
-        restore_run(folder, algorithm, saving, resume, logger)
-        ranks.run_on_rank0(lambda: settings.dump(folder.config))
-        ranks.run_on_rank0(lambda: note_code(folder.code))
+        if ranks.is_first:
+            algorithm.register_hook(NamingHook(settings, folder), None, "HIGHEST")
+        restore_run(settings, folder, algorithm, saving, resume, logger)
         logger.info(f"{settings['algorithm']} on {device}, {settings['num_train_iter']} steps")
         try:
             with lack_of_files_is_wrong_input():
@@ -114,10 +117,13 @@ def add_hooks(
     algorithm.register_hook(saving, None, "LOW")
     if ranks.is_first:
         algorithm.register_hook(progress, None, "LOWEST")
+        if algorithm.args.use_wandb:
+            algorithm.register_hook(LoginHook(), "WANDBHook", "LOWEST")
     return saving
 
 
 def restore_run(
+    settings: Settings,
     folder: RunFolder,
     algorithm: ToolboxAlgorithm,
     saving: Any,
@@ -134,6 +140,11 @@ def restore_run(
         logger.info(f"going on from step {algorithm.it} ({start.name})")
         if reasons:
             logger.info(f"not exactly, because {'; '.join(reasons)}")
+        differences = ranks.run_on_rank0(lambda: find_differences(settings, folder))
+        if is_longer(differences):
+            rates = follow_schedule(algorithm)
+            for line in describe_schedules(differences, settings["epoch"], rates):
+                logger.info(line)
     elif resume:
         logger.info("no checkpoint yet: starting from the beginning")
 

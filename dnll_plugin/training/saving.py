@@ -12,8 +12,10 @@ from semilearn.core.hooks import EvaluationHook, Hook
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.protocols import ToolboxAlgorithm
-from dnll_plugin.runs.folder import BEST
+from dnll_plugin.runs.code_version import note_code
+from dnll_plugin.runs.folder import BEST, RunFolder
 from dnll_plugin.runs.signals import Interruption
+from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.training import checkpoint
 from dnll_plugin.training.calibration import record_predictions
 from dnll_plugin.training.foreign_checkpoint import (
@@ -52,6 +54,31 @@ class QuietEvaluationHook(EvaluationHook):
             "eval/best_acc": algorithm.best_eval_acc,
             "eval/best_it": algorithm.best_it,
         }
+
+
+class NamingHook(Hook):
+    """Writes, once a first step is done, with which settings and code the run goes on.
+
+    A run that fails before its first step leaves nothing that would keep another from its folder.
+
+    Args:
+        settings: Those of the run.
+        folder: The run folder; the result of a shorter run is set aside there.
+    """
+
+    def __init__(self, settings: Settings, folder: RunFolder) -> None:
+        super().__init__()
+        self.settings = settings
+        self.folder = folder
+        self.done = False
+
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
+        if self.done:
+            return
+        self.done = True
+        self.folder.set_result_aside()
+        self.settings.dump(self.folder.config)
+        note_code(self.folder.code)
 
 
 class SavingHook(Hook):
