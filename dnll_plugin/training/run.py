@@ -21,8 +21,10 @@ from dnll_plugin.training import checkpoint
 from dnll_plugin.training import device as devices
 from dnll_plugin.training.build import build_algorithm
 from dnll_plugin.training.ddp import AgreementHook, distribute
+from dnll_plugin.training.duration import DurationHook
 from dnll_plugin.training.loaders import end_workers, lack_of_files_is_wrong_input
 from dnll_plugin.training.metrics import MetricsHook
+from dnll_plugin.training.own_images import about_data
 from dnll_plugin.training.passes import PassesHook
 from dnll_plugin.training.progress import ProgressHook
 from dnll_plugin.training.ranks import Ranks
@@ -32,6 +34,7 @@ from dnll_plugin.training.saving import (
     SavingHook,
     load_checkpoint,
 )
+from dnll_plugin.training.validation import end_early
 
 
 def train(
@@ -54,6 +57,8 @@ def train(
             algorithm = ranks.run_on_rank0_first(
                 lambda: build_algorithm(settings.namespace(), device, folder.path, log, ranks)
             )
+        for line in about_data(algorithm).lines:
+            logger.info(line)
         ranks.run_on_all_ranks(lambda: distribute(algorithm, ranks))
         progress = ProgressHook(console, logger)
         saving = add_hooks(algorithm, folder, interruption, progress, ranks)
@@ -79,6 +84,11 @@ def run_steps(algorithm: ToolboxAlgorithm, logger: logging.Logger, ranks: Ranks)
         if hasattr(algorithm, "warmup"):
             algorithm.warmup()
         algorithm.train()
+        if algorithm.it < algorithm.args.num_train_iter:
+            logger.info(
+                f"early_stopping: the validation error was lowest at step {algorithm.best_it + 1}; "
+                f"ended at step {algorithm.it}"
+            )
     except Interrupted as signal_came:
         logger.info(f"{signal_came}: saved at step {algorithm.it + 1}; go on with --resume")
         return signal_came.exit_code
@@ -113,6 +123,7 @@ def add_hooks(
     algorithm.register_hook(finite, "FiniteHook", "NORMAL")
     algorithm.register_hook(saving, None, "LOW")
     if ranks.is_first:
+        algorithm.register_hook(DurationHook(progress.logger), None, "LOWEST")
         algorithm.register_hook(progress, None, "LOWEST")
     return saving
 
@@ -131,6 +142,7 @@ def restore_run(
         if start.name != LATEST:
             logger.info(f"{LATEST} is damaged: taking the one before")
         reasons = ranks.run_on_all_ranks(lambda: load_checkpoint(start, algorithm, saving))
+        end_early(algorithm, algorithm.it)
         logger.info(f"going on from step {algorithm.it} ({start.name})")
         if reasons:
             logger.info(f"not exactly, because {'; '.join(reasons)}")
@@ -157,7 +169,8 @@ def finish(
     except FileNotWrittenError as error:
         logger.info(f"{error}; the run is not concerned")
     result = write_result(folder, settings, algorithm, device, seconds)
+    chosen = " by validation" if "val_error_rate" in result else ""
     logger.info(
-        f"done: error {result['error_rate']:.2f}%, best {result['best_error_rate']:.2f}%, "
+        f"done: error {result['error_rate']:.2f}%, best{chosen} {result['best_error_rate']:.2f}%, "
         f"{result['seconds']:.0f} s; see {folder.path}"
     )
