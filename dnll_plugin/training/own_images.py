@@ -9,6 +9,9 @@ from dnll_plugin.files import write_text
 from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.folder import RunFolder
 
+NAMED = 20
+"""How many files that cannot be read are named."""
+
 
 def about_data(algorithm: ToolboxAlgorithm) -> About:
     """What the data set tells of itself; nothing where it is none of own images."""
@@ -34,3 +37,15 @@ def read_value_ranges(folder: Path) -> dict[str, Range] | None:
     """
     file = RunFolder(folder).ranges
     return parse_ranges(file) if file.exists() else None
+
+
+def describe_unreadable(algorithm: ToolboxAlgorithm) -> list[str]:
+    """What is said at the end about the files that could not be read; nothing if all could."""
+    reader = getattr(algorithm.dataset_dict["train_ulb"], "reader", None)
+    broken: list[str] = [] if reader is None else reader.broken
+    if not broken:
+        return []
+    more = len(broken) - NAMED
+    named = [f"    {file}" for file in broken[:NAMED]]
+    ending = [f"    and {more:,} more"] if more > 0 else []
+    return [f"left out {len(broken):,} image files that cannot be read:", *named, *ending]

@@ -24,7 +24,7 @@ from dnll_plugin.training.ddp import AgreementHook, distribute
 from dnll_plugin.training.duration import DurationHook
 from dnll_plugin.training.loaders import end_workers, lack_of_files_is_wrong_input
 from dnll_plugin.training.metrics import MetricsHook
-from dnll_plugin.training.own_images import about_data
+from dnll_plugin.training.own_images import about_data, describe_unreadable
 from dnll_plugin.training.passes import PassesHook
 from dnll_plugin.training.progress import ProgressHook
 from dnll_plugin.training.ranks import Ranks
@@ -72,6 +72,8 @@ def train(
         finally:
             end_workers(algorithm)
             progress.stop()
+    for line in describe_unreadable(algorithm):
+        logger.info(line)
     if code == 0:
         seconds = saving.seconds()
         ranks.run_on_rank0(lambda: finish(settings, folder, algorithm, seconds, device, logger))

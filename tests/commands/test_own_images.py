@@ -194,3 +194,15 @@ def test_wrong_settings_are_one_line_that_names_the_folder(
     assert run(tmp_path / "data", tmp_path, *changes) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message.format(data=tmp_path / "data") in line
+
+
+def test_files_that_cannot_be_read_are_named_in_the_log(tmp_path, photos, capsys) -> None:
+    write_tree(tmp_path / "data", photos)
+    broken = [tmp_path / "data/temple" / f"broken {number}.png" for number in range(25)]
+    for file in broken:
+        file.write_text("no image")
+    assert run(tmp_path / "data", tmp_path, "num_labels=8", "num_train_iter=12") == 0
+    log = (tmp_path / "run/log.txt").read_text()
+    assert f"left out {log.count('broken ') + 5} image files" in log
+    assert log.count("broken ") == 20
+    assert "and 5 more" in log
