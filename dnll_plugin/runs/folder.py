@@ -11,7 +11,8 @@ from dnll_plugin.files import name_unwritten
 from dnll_plugin.runs.locks import lock_folder
 
 LATEST, PREVIOUS, BEST = "latest_model.pth", "previous_model.pth", "model_best.pth"
-"""Names of the checkpoints: the newest, the one before it, the one with the lowest error."""
+"""Names of the checkpoints: the newest, the one before it, the one with the lowest error on the
+validation images or, without any, on the test images."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,14 @@ class RunFolder:
     @property
     def classes(self) -> Path:
         return self.path / "classes.json"
+
+    @property
+    def ranges(self) -> Path:
+        return self.path / "value_ranges.json"
+
+    @property
+    def parts(self) -> Path:
+        return self.path / "parts.json"
 
     @property
     def result(self) -> Path:

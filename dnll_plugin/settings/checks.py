@@ -149,6 +149,12 @@ def check_ood(values: Values) -> Problem:
     return None
 
 
+def check_validation(values: Values) -> Problem:
+    if values["val_share"] == 0 or DATASETS[values["dataset"]].read_facts is not None:
+        return None
+    return "val_share", f"is for own images, dataset imagefolder, not for {values['dataset']}"
+
+
 def check_momentum(values: Values) -> Problem:
     if values["optim"] == "SGD" and values["momentum"] == 0:
         return "momentum", "must be above 0 with SGD, which the toolbox uses with Nesterov momentum"
@@ -182,6 +188,7 @@ CHECKS_WITHOUT_TOOLBOX: tuple[Callable[[Values], Problem], ...] = (
     check_num_labels,
     check_imbalance,
     check_ood,
+    check_validation,
     check_momentum,
 )
 """Those that need neither torch nor the toolbox, and keys of every run only."""

@@ -21,9 +21,11 @@ from dnll_plugin.training import checkpoint
 from dnll_plugin.training import device as devices
 from dnll_plugin.training.build import build_algorithm
 from dnll_plugin.training.ddp import AgreementHook, distribute
+from dnll_plugin.training.duration import DurationHook
 from dnll_plugin.training.loaders import end_workers, lack_of_files_is_wrong_input
 from dnll_plugin.training.longer import describe_schedules, follow_schedule
 from dnll_plugin.training.metrics import MetricsHook
+from dnll_plugin.training.own_images import about_data, describe_unreadable
 from dnll_plugin.training.passes import PassesHook
 from dnll_plugin.training.progress import ProgressHook
 from dnll_plugin.training.ranks import Ranks
@@ -34,6 +36,7 @@ from dnll_plugin.training.saving import (
     SavingHook,
     load_checkpoint,
 )
+from dnll_plugin.training.validation import end_early
 from dnll_plugin.training.wandb_login import LoginHook
 
 
@@ -57,6 +60,8 @@ def train(
             algorithm = ranks.run_on_rank0_first(
                 lambda: build_algorithm(settings.namespace(), device, folder.path, log, ranks)
             )
+        for line in about_data(algorithm).lines:
+            logger.info(line)
         ranks.run_on_all_ranks(lambda: distribute(algorithm, ranks))
         progress = ProgressHook(console, logger)
         saving = add_hooks(algorithm, folder, interruption, progress, ranks)
@@ -70,6 +75,8 @@ def train(
         finally:
             end_workers(algorithm)
             progress.stop()
+    for line in describe_unreadable(algorithm):
+        logger.info(line)
     if code == 0:
         seconds = saving.seconds()
         ranks.run_on_rank0(lambda: finish(settings, folder, algorithm, seconds, device, logger))
@@ -82,6 +89,11 @@ def run_steps(algorithm: ToolboxAlgorithm, logger: logging.Logger, ranks: Ranks)
         if hasattr(algorithm, "warmup"):
             algorithm.warmup()
         algorithm.train()
+        if algorithm.it < algorithm.args.num_train_iter:
+            logger.info(
+                f"early_stopping: the validation error was lowest at step {algorithm.best_it + 1}; "
+                f"ended at step {algorithm.it}"
+            )
     except Interrupted as signal_came:
         logger.info(f"{signal_came}: saved at step {algorithm.it + 1}; go on with --resume")
         return signal_came.exit_code
@@ -116,6 +128,7 @@ def add_hooks(
     algorithm.register_hook(finite, "FiniteHook", "NORMAL")
     algorithm.register_hook(saving, None, "LOW")
     if ranks.is_first:
+        algorithm.register_hook(DurationHook(progress.logger), None, "LOWEST")
         algorithm.register_hook(progress, None, "LOWEST")
         if algorithm.args.use_wandb:
             algorithm.register_hook(LoginHook(), "WANDBHook", "LOWEST")
@@ -137,6 +150,7 @@ def restore_run(
         if start.name != LATEST:
             logger.info(f"{LATEST} is damaged: taking the one before")
         reasons = ranks.run_on_all_ranks(lambda: load_checkpoint(start, algorithm, saving))
+        end_early(algorithm, algorithm.it)
         logger.info(f"going on from step {algorithm.it} ({start.name})")
         if reasons:
             logger.info(f"not exactly, because {'; '.join(reasons)}")
@@ -168,7 +182,8 @@ def finish(
     except FileNotWrittenError as error:
         logger.info(f"{error}; the run is not concerned")
     result = write_result(folder, settings, algorithm, device, seconds)
+    chosen = " by validation" if "val_error_rate" in result else ""
     logger.info(
-        f"done: error {result['error_rate']:.2f}%, best {result['best_error_rate']:.2f}%, "
+        f"done: error {result['error_rate']:.2f}%, best{chosen} {result['best_error_rate']:.2f}%, "
         f"{result['seconds']:.0f} s; see {folder.path}"
     )

@@ -24,6 +24,7 @@ from dnll_plugin.training.foreign_checkpoint import (
     malformed_is_wrong_input,
 )
 from dnll_plugin.training.ranks import ALONE, Ranks
+from dnll_plugin.training.validation import has_validation, validate
 
 FROM_TOOLBOX = "{} is the toolbox's, which does not save its random generators; they start anew"
 
@@ -39,9 +40,23 @@ class Interrupted(Exception):
 class QuietEvaluationHook(EvaluationHook):
     """The toolbox's evaluation, with the calibration at the last step, and without saving and
     loading models once more after the run.
+
+    Where there are validation images, they decide which evaluation is the best, and the test images
+    never do.
     """
 
     def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
+        at_step = self.every_n_iters(algorithm, algorithm.num_eval_iter)
+        if not has_validation(algorithm):
+            self.test(algorithm)
+        elif at_step or self.is_last_iter(algorithm):
+            validate(algorithm)
+            best = algorithm.best_it, algorithm.best_eval_acc
+            self.test(algorithm)
+            algorithm.best_it, algorithm.best_eval_acc = best
+
+    def test(self, algorithm: ToolboxAlgorithm) -> None:
+        """Evaluates on the test images, where it is time to."""
         if not self.is_last_iter(algorithm):
             super().after_train_step(algorithm)
             return
