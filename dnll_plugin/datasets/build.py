@@ -35,6 +35,13 @@ class Images:
             return Images(self.data[indices], self.targets[indices])
         return Images([self.data[index] for index in indices], self.targets[indices])
 
+    def split_off_unknown(self) -> tuple["Images", "Images"]:
+        """Return the images whose label is known, and the others."""
+        return (
+            self.take(np.flatnonzero(self.targets >= 0)),
+            self.take(np.flatnonzero(self.targets < 0)),
+        )
+
 
 Load = Callable[[str], tuple[Images, Images]]
 
@@ -92,12 +99,13 @@ def dataset_triple(
 
     Each has ``classes`` (names in the order of the labels), the first two ``indices``, the int64
     positions of their images in the training set. Algorithm ``fullysupervised`` gets every
-    training image labeled, as in the toolbox.
+    training image labeled, as in the toolbox. Where test images belong to none of the classes, the
+    last has ``unknown``, a data set of them.
 
     Args:
         alg: name of the algorithm; decides which views an item has.
         train: training set.
-        test: evaluation set.
+        test: evaluation set; the label of an image of none of the classes is -1.
         split: positions in the training set.
         views: pipelines of the views.
         classes: names of the classes.
@@ -115,7 +123,11 @@ def dataset_triple(
     labeled_set = build(train.take(labeled_at), is_ulb=False, **training)
     unlabeled_set = build((unlabeled or train).take(split.unlabeled), is_ulb=True, **training)
     labeled_set.indices, unlabeled_set.indices = labeled_at, split.unlabeled
-    return labeled_set, unlabeled_set, build(test, transform=views.evaluation, is_ulb=False)
+    known, unknown = test.split_off_unknown()
+    test_set = build(known, transform=views.evaluation, is_ulb=False)
+    if len(unknown.targets):
+        test_set.unknown = build(unknown, transform=views.evaluation, is_ulb=False)
+    return labeled_set, unlabeled_set, test_set
 
 
 def build_one(
@@ -140,10 +152,9 @@ def build_one(
     return dataset
 
 
-def drop_ood_images(train: Images, test: Images, num_classes: int) -> tuple[Images, Images]:
-    """Forget the labels of OOD images in the training set, and take them off the test set."""
-    known = np.where(train.targets < num_classes, train.targets, -1)
-    return Images(train.data, known), test.take(np.flatnonzero(test.targets < num_classes))
+def forget_ood_labels(images: Images, num_classes: int) -> Images:
+    """Return the images, those of the classes from ``num_classes`` on with the label -1."""
+    return Images(images.data, np.where(images.targets < num_classes, images.targets, -1))
 
 
 def array_builder(load: Load) -> Builder:
@@ -177,7 +188,7 @@ def array_builder(load: Load) -> Builder:
         settings = split_settings(args, num_labels, include_lb_to_ulb)
         split = split_indices(train.targets, num_classes, settings, labeled)
         pipelines = views(name, args.img_size, args.crop_ratio)
-        train, test = drop_ood_images(train, test, num_classes)
+        train, test = (forget_ood_labels(images, num_classes) for images in (train, test))
         return dataset_triple(alg, train, test, split, pipelines, known)
 
     return build

@@ -1,11 +1,12 @@
 """Out-of-distribution (OOD) images among the unlabeled images of the toolbox's own data sets."""
 
 from argparse import Namespace
+from copy import copy
 from typing import Any
 
 import numpy as np
 
-from dnll_plugin.datasets.build import Images, drop_ood_images, split_settings
+from dnll_plugin.datasets.build import Images, forget_ood_labels, split_settings
 from dnll_plugin.datasets.split import split_indices
 
 
@@ -24,22 +25,24 @@ def add_ood_images(
         include_lb_to_ulb: Show the labeled images without their label too.
 
     Returns:
-        The same data sets, the first two with ``indices``, positions in the training set.
+        The same data sets, the first two with ``indices``, positions in the training set; that of
+        the test images with ``unknown``, a data set of those that are out of distribution.
     """
     labeled, unlabeled, test = (whole[name] for name in ("train_lb", "train_ulb", "eval"))
     targets = np.asarray(labeled.targets, dtype=np.int64)
     split = split_indices(
         targets, num_classes, split_settings(args, args.num_labels, include_lb_to_ulb)
     )
-    train, tested = drop_ood_images(
-        Images(labeled.data, targets),
-        Images(test.data, np.asarray(test.targets, dtype=np.int64)),
-        num_classes,
-    )
+    train = forget_ood_labels(Images(labeled.data, targets), num_classes)
+    test_targets = np.asarray(test.targets, dtype=np.int64)
+    tested = forget_ood_labels(Images(test.data, test_targets), num_classes)
     labeled_at = np.flatnonzero(train.targets >= 0) if alg == "fullysupervised" else split.labeled
     for dataset, at in ((labeled, labeled_at), (unlabeled, split.unlabeled)):
         taken = train.take(at)
         dataset.alg, dataset.data, dataset.targets = alg, taken.data, taken.targets
         dataset.indices = at
-    test.data, test.targets = tested.data, tested.targets
+    known, unknown = tested.split_off_unknown()
+    test.unknown = copy(test)
+    for dataset, images in ((test, known), (test.unknown, unknown)):
+        dataset.data, dataset.targets = images.data, images.targets
     return whole

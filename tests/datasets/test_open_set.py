@@ -48,9 +48,20 @@ def test_strangers_of_digits(make_args):
     assert labeled.classes == list("0123456")
     assert set(labeled.targets) == set(test.targets) == set(range(7))
     assert len(test.targets) == 350
+    assert len(test.unknown) == 150
+    assert set(test.unknown.targets) == {-1}
+    assert test.unknown[0]["x_lb"].shape == test[0]["x_lb"].shape
     assert set(unlabeled.targets) == set(range(-1, 7))
     assert (unlabeled.targets == -1).mean() == pytest.approx(0.25, abs=1e-3)
     assert unlabeled[len(unlabeled) - 1].keys() == {"idx_ulb", "x_ulb_w", "x_ulb_s"}
+
+
+def test_without_strangers_no_test_image_is_unknown(make_args):
+    _, _, test = DATASETS["digits"].build(
+        make_args(img_size=8), "fixmatch", "digits", 20, 10, "", True
+    )
+    assert len(test.targets) == 500
+    assert not hasattr(test, "unknown")
 
 
 def test_fullysupervised_gets_no_stranger(make_args):
@@ -81,3 +92,6 @@ def test_strangers_of_the_toolboxs_own_sets(make_args):
     np.testing.assert_array_equal(unlabeled.targets == -1, unlabeled.data[:, 0, 0, 0] >= 3)
     assert set(made["eval"].targets) == {0, 1, 2}
     assert len(made["eval"].data) == 120
+    unknown = made["eval"].unknown
+    assert (unknown.data[:, 0, 0, 0] >= 3).all()
+    assert unknown.targets.tolist() == [-1] * 80
