@@ -102,9 +102,15 @@ class Environment:
             oldest = ["--resolution", "lowest-direct", "--only-binary", ":all:"]
             uv = shutil.which("uv") or pytest.skip("uv, which finds the oldest, is not installed")
             python = str(self.folder / "bin" / "python")
-            command = [uv, "pip", "install", "--python", python, *oldest, wanted]
-            done = subprocess.run(command, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr[-4000:]
+            command = [uv, "pip", "install", "--python", python]
+            # the wheel's dependencies are direct ones only where they are given themselves
+            of_project = ["-r", str(ROOT / "pyproject.toml"), "--extra", "export"]
+            for what in ([*oldest, *of_project], ["--no-deps", str(wheel)]):
+                done = subprocess.run([*command, *what], capture_output=True, text=True)
+                assert done.returncode == 0, done.stderr[-4000:]
+            bound = re.search(r'"torch>=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+            assert bound is not None
+            assert self.version("torch").startswith(bound[1])
 
     def version(self, package: str) -> str:
         code = f"import importlib.metadata as m; print(m.version({package!r}))"
