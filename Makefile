@@ -1,14 +1,19 @@
-# Needs Python 3.11 or 3.12, make and git. Whichever target comes first makes .venv, once.
+# Needs Python 3.11, 3.12 or 3.13, make and git. Whichever target comes first makes .venv, once.
 # `make PYTHON=/path/to/python3.12 …` chooses another Python than the first that fits.
+# `make CPU=1 …` makes .venv with torch's builds for the CPU, without 4 GB of CUDA libraries.
 
 SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/.ready
 
 # What .venv can be made with; asked only when it has to be made.
-FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
-PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
+FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
 	if $$python -c '$(FITS)' >/dev/null 2>&1; then echo $$python; break; fi; done)
+
+# All of torch's packages from one index: builds for the CPU and for CUDA cannot load each other.
+TORCH = $(shell sed -n 's/^torch[a-z]*==.*/&/p' requirements.txt)
+CPU_INDEX := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint docs docs-tables
@@ -40,8 +45,9 @@ docs: $(READY) ## build the documentation in build/site
 $(READY): requirements.txt pyproject.toml
 	@rm -f $(READY)
 	@$(or $(PYTHON),false) -c '$(FITS)' || { echo "No suitable Python$(PYTHON:%= at %):" \
-		"install 3.11 or 3.12 with venv (Debian and Ubuntu: apt install python3-venv)" \
+		"install 3.11, 3.12 or 3.13 with venv (Debian and Ubuntu: apt install python3-venv)" \
 		"or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
+	$(if $(CPU),$(BIN)/python -m pip install --disable-pip-version-check --index-url $(CPU_INDEX) $(TORCH))
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -e '.[dev]'
 	@touch $(READY)

@@ -252,7 +252,5 @@ def test_the_toolbox_needs_what_its_metadata_say():
 
 
 def test_the_known_set_is_the_one_that_make_installs():
-    pins = dict(
-        line.split("==") for line in (ROOT / "requirements.txt").read_text().split() if "==" in line
-    )
-    assert KNOWN_SET.items() <= pins.items()
+    text = (ROOT / "requirements.txt").read_text()
+    assert KNOWN_SET.items() <= set(re.findall(r"^([\w.-]+)==([\d.]+)", text, re.MULTILINE))
