@@ -29,7 +29,7 @@ def load(
     Args:
         run: the run's folder.
         weights: ``last``: those whose error the run reports; ``best``: of its best evaluation,
-            which was chosen on the images it is tested on.
+            which was chosen on its validation images or, without any, on its test images.
         submodel: ``ensemble`` (the default), ``left`` or ``right`` of a pair; ``teacher`` (the
             default) or ``student``; None: the default.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.

@@ -27,7 +27,7 @@ def add_model_options(parser: argparse.ArgumentParser, device: bool = True) -> N
         choices=tuple(WEIGHTS),
         default="last",
         help="last (default): those whose error the run reports; best: of its best evaluation, "
-        "which was chosen on its test images",
+        "which was chosen on its validation images or, without any, on its test images",
     )
     if device:
         parser.add_argument(

@@ -121,8 +121,18 @@ def find_layout(data_dir: str | Path) -> Layout:
 
 
 def _holds_classes(root: Path) -> bool:
-    """Whether a folder holds class folders and none with another meaning."""
+    """Whether a folder holds class folders and none with another meaning.
+
+    Raises:
+        InputError: if one of them is itself laid out for training.
+    """
     names = _folder_names(root)
+    for name in names:
+        if len(RESERVED.intersection(_folder_names(root / name))) > 1:
+            raise InputError(
+                f"data_dir: {root} has neither labeled/ nor train/, but {root / name} looks as if "
+                f"it had: write data_dir: {root / name}"
+            )
     holding = (name for name in names if next(_walk_images(root / name), None) is not None)
     return RESERVED.isdisjoint(names) and next(holding, None) is not None
 

@@ -34,6 +34,15 @@ def test_a_plain_tree_of_class_folders(tmp_path, write_image):
     assert (layout.training, layout.validation, layout.test) == (tmp_path, None, None)
 
 
+def test_the_folder_above_the_right_one_is_no_plain_tree(labeled_folder, write_image):
+    (labeled_folder / "pictures").mkdir()
+    for name in ("labeled", "unlabeled", "test"):
+        (labeled_folder / name).rename(labeled_folder / "pictures" / name)
+    write_image(labeled_folder / "runs/run/curves.png")
+    with pytest.raises(InputError, match=r"write data_dir: \S*/pictures$"):
+        folder_facts(labeled_folder)
+
+
 def test_folders_for_validation_and_test(train_folder):
     layout = find_layout(train_folder)
     assert (layout.validation, layout.test) == (None, train_folder / "test")
