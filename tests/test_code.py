@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "dnll_plugin"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    ("errors", "files", "protocols"),
+    ("errors", "escaping", "files", "protocols"),
     ("functional",),
     ("nets", "datasets", "augment"),
     ("hooks",),

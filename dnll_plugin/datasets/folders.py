@@ -12,15 +12,14 @@ A class may have folders inside. Files are known by their suffix, any that Pillo
 begin with a dot are passed over. Nothing is opened here.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from dnll_plugin.datasets.listing import iterate_images
 from dnll_plugin.errors import InputError
 
 UNKNOWN = -1
@@ -150,17 +149,4 @@ def unlabeled_images(root: Path) -> FolderImages:
 
 def image_paths(folder: str | Path) -> list[str]:
     """Return the image files below a folder, relative to it, sorted, with forward slashes."""
-    suffixes = image_suffixes()
-    paths = []
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
-                paths.append(Path(parent, name).relative_to(folder).as_posix())
-    return sorted(paths)
-
-
-def image_suffixes() -> frozenset[str]:
-    """Return the suffixes of the files that Pillow can open, in lower case, with their dot."""
-    formats = Image.registered_extensions()
-    return frozenset(suffix for suffix, name in formats.items() if name in Image.OPEN)
+    return list(iterate_images(folder))

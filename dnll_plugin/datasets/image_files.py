@@ -17,6 +17,10 @@ from dnll_plugin.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+LONGEST = 100
+"""Sides of an image that is 1 pixel wide and 6,000 long become 224 and 1,344,000 in a view: such
+images are cut, because memory would not hold them."""
+
 
 def read_image(path: str | Path, short_side: int | None = None) -> Image.Image:
     """Read an image file in any format and mode that Pillow knows.
@@ -43,7 +47,14 @@ def read_image(path: str | Path, short_side: int | None = None) -> Image.Image:
 
 
 def shrink(image: Image.Image, short_side: int) -> Image.Image:
-    """Shrink an image so that its short side has ``short_side`` pixels; smaller ones stay."""
+    """Shrink an image so that its short side has ``short_side`` pixels; smaller ones stay.
+
+    Of one that is more than `LONGEST` times as long as wide the middle is kept.
+    """
+    if max(image.size) > LONGEST * min(image.size):
+        width, height = (min(length, LONGEST * min(image.size)) for length in image.size)
+        left, top = (image.width - width) // 2, (image.height - height) // 2
+        image = image.crop((left, top, left + width, top + height))
     if min(image.size) <= short_side:
         return image
     scale = short_side / min(image.size)

@@ -8,8 +8,6 @@ from dnll_plugin.datasets.folders import (
     UNKNOWN,
     check_same_classes,
     folder_facts,
-    image_paths,
-    image_suffixes,
     labeled_images,
     unlabeled_images,
 )
@@ -36,14 +34,6 @@ def test_unlabeled_images_are_found_at_any_depth(labeled_folder):
     images = unlabeled_images(labeled_folder / "unlabeled")
     assert images.paths == ["more/y.JPG", "x.png", "z.bmp"]
     assert set(images.targets) == {UNKNOWN}
-
-
-def test_hidden_files_and_other_suffixes_are_passed_over(tmp_path):
-    for name in (".hidden.png", ".cache/a.png", "notes.txt", "a.PNG", "b.tiff", "c.webp"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert image_paths(tmp_path) == ["a.PNG", "b.tiff", "c.webp"]
-    assert {".jpg", ".gif", ".ppm"} <= image_suffixes()
 
 
 @pytest.mark.parametrize(
