@@ -57,9 +57,11 @@ def test_more_images_take_no_more_memory(make_run: MakeRun, tmp_path: Path) -> N
             os.link(image, part / f"{number:06}.png")
         sources, out = find_images([str(folder)]), tmp_path / f"{images}.csv"
         request = Request(sources, images, out, "csv", 0.9, True, 64)
+        console = Console(quiet=True)
+        console.print("so that what rich imports late does not count")
         tracemalloc.start()
         try:
-            summary = predict(net, run, request, Console(quiet=True))
+            summary = predict(net, run, request, console)
             assert summary.labels.total() == images
             return tracemalloc.get_traced_memory()[1]
         finally:
@@ -68,4 +70,5 @@ def test_more_images_take_no_more_memory(make_run: MakeRun, tmp_path: Path) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing, "BLOCK", 200)
         peak(100)  # what is made once, in caches say, does not count
-        assert peak(20_000) < peak(1_000) + 100_000  # five bytes an image
+        # less than a name takes; Python keeps some thousand freed tuples and numbers for later
+        assert peak(20_000) < peak(1_000) + 20 * 19_000
