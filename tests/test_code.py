@@ -12,7 +12,7 @@ FILES = sorted(set(PACKAGE.rglob("*.py")) - set(PACKAGE.glob("upstream/files/**/
 """Without the files of the patch series, which are in the toolbox's style."""
 
 LAYERS = (
-    ("errors", "files", "protocols"),
+    ("errors", "escaping", "files", "protocols"),
     ("functional",),
     ("nets", "datasets", "augment"),
     ("hooks",),

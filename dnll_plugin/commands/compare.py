@@ -22,7 +22,6 @@ from dnll_plugin.commands.launchers import (
 from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.comparison import report
 from dnll_plugin.comparison.checks import was_begun_by_other_code
-from dnll_plugin.comparison.escaping import for_terminal
 from dnll_plugin.comparison.folder import LOGS, RUNS, acquire_folder, place_runs
 from dnll_plugin.comparison.plan import Plan, Request, Run
 from dnll_plugin.comparison.planning import plan_in_child
@@ -32,6 +31,7 @@ from dnll_plugin.comparison.schedule import Pace
 from dnll_plugin.comparison.statistics import read_result
 from dnll_plugin.comparison.variants import Variant, list_variants
 from dnll_plugin.errors import InputError
+from dnll_plugin.escaping import for_terminal
 from dnll_plugin.runs import signals
 from dnll_plugin.runs.code_version import describe_code
 

@@ -2,14 +2,16 @@
 
 import argparse
 import logging
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
 
 from dnll_plugin.commands.options import add_model_options, add_plugin_option
-from dnll_plugin.commands.output import find_images, output
+from dnll_plugin.commands.output import output
 from dnll_plugin.prediction.run import read_run
 from dnll_plugin.prediction.selection import check_plugin, choose_submodel
+from dnll_plugin.prediction.sources import find_images
 from dnll_plugin.toolbox.plugins import import_plugins
 
 NAMES = ("onnx", "pt2", "safetensors")
@@ -45,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     trained = read_run(Path(options.run), options.weights)
     check_plugin(options.plugin, trained)
     submodel = choose_submodel(options.submodel, trained)
-    files = None if options.images is None else find_images(Path(options.images))[:CHECKED]
+    sources = None if options.images is None else find_images([options.images])
 
     import torch
 
@@ -56,14 +58,14 @@ def run(options: argparse.Namespace) -> int:
 
     net = load_net(trained, submodel, torch.device("cpu"))
     classifier = make_classifier(net, trained)
-    if files is None:
+    if sources is None:
         pixels = torch.rand(CHECKED, 3, trained.img_size, trained.img_size)
     else:
-        images = read_batch(Path(options.images), files, trained)
+        images = read_batch(sources.root, list(islice(sources, CHECKED)), trained)
         pixels = images * classifier.std + classifier.mean
     description = describe(classifier, trained, submodel, options.weights)
     difference = export(classifier, pixels, description, options.format, out)
-    sort = "images" if files else "images of noise"
+    sort = "images" if sources else "images of noise"
     console = Console()
     console.print(
         f"{out}: {submodel} of {options.run} with its {options.weights} weights; on {len(pixels)} "

@@ -13,7 +13,7 @@ import os
 import select
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 from dnll_plugin import __version__
@@ -57,6 +57,11 @@ COMMANDS = (
         "bench",
         "time a training step against the bare forward and backward passes of its nets",
         "dnll_plugin.commands.bench",
+    ),
+    Command(
+        "completion",
+        "print a script that lets a shell complete commands and options",
+        "dnll_plugin.commands.completion",
     ),
     Command(
         "doctor",
@@ -113,28 +118,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _flush_stdout() or code
 
 
-def _run_chosen(arguments: Sequence[str]) -> int:
-    """Parses the arguments and runs the subcommand that they name."""
+def make_parser(
+    chosen: Container[str],
+) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Makes the parser of ``dnll``.
+
+    Args:
+        chosen: names of the commands whose options it knows; their modules are imported.
+
+    Returns:
+        The parser, and by their names those of the commands.
+    """
     parser = _Parser(
         prog="dnll", description="Learning from pseudo-negative labels, for the toolbox USB."
     )
     parser.add_argument("--version", action="version", version=f"dnll {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    name = next((word for word in arguments if not word.startswith("-")), None)
-    chosen = None
     for command in COMMANDS:
         subparser = subparsers.add_parser(
             command.name,
             help=command.help,
             description=f"{command.help[0].upper()}{command.help[1:]}.",
         )
-        if command.name == name:
-            chosen = importlib.import_module(command.module)
-            chosen.add_arguments(subparser)
+        if command.name in chosen:
+            importlib.import_module(command.module).add_arguments(subparser)
+    return parser, dict(subparsers.choices)
+
+
+def _run_chosen(arguments: Sequence[str]) -> int:
+    """Parses the arguments and runs the subcommand that they name."""
+    name = next((word for word in arguments if not word.startswith("-")), None)
+    modules = {command.name: command.module for command in COMMANDS}
+    parser, _ = make_parser({name} if name else ())
     options, unknown = parser.parse_known_args(arguments)
-    if chosen is None or unknown:
+    if name not in modules or unknown:
         raise InputError(f"unrecognized option {' '.join(unknown)}; see dnll {name} --help")
-    return int(chosen.run(options))
+    return int(importlib.import_module(modules[name]).run(options))
 
 
 def _report(error: BaseException, message: str, code: int) -> int:

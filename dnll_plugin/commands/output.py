@@ -1,21 +1,26 @@
-"""Checks of the files that commands read and write."""
+"""Checks of the files that commands write."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dnll_plugin.datasets.folders import image_paths
 from dnll_plugin.errors import InputError
 
 
 def output(option: str, name: str, endings: Sequence[str], overwrite: bool) -> Path:
     """The path of a file that may be written.
 
+    Args:
+        option: that names the file.
+        name: what it names.
+        endings: of which the file must have one; any where there are none.
+        overwrite: whether the file may be there.
+
     Raises:
         InputError: If it has another ending, is there already, or its folder cannot be written.
     """
     file = Path(name)
-    if file.suffix not in endings:
+    if endings and file.suffix not in endings:
         raise InputError(f"{option} {file}: must end in {' or '.join(endings)}")
     if file.is_dir():
         raise InputError(f"{option} {file}: is a folder; give the name of a file")
@@ -25,17 +30,3 @@ def output(option: str, name: str, endings: Sequence[str], overwrite: bool) -> P
         reason = "cannot be written" if file.parent.is_dir() else "does not exist"
         raise InputError(f"{option} {file}: the folder {file.parent} {reason}")
     return file
-
-
-def find_images(root: Path) -> list[str]:
-    """The images below a folder, relative to it.
-
-    Raises:
-        InputError: If there are none.
-    """
-    if not root.is_dir():
-        raise InputError(f"--images {root}: there is no such folder")
-    files = image_paths(root)
-    if not files:
-        raise InputError(f"--images {root}: holds no images")
-    return files

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.comparison.escaping import for_spreadsheet
 from dnll_plugin.comparison.over_tasks import OverTasks
 from dnll_plugin.comparison.plan import Plan, Run
+from dnll_plugin.escaping import for_spreadsheet
 
 CSV_COLUMNS = (
     *("algorithm", "seed", "error_rate", "best_error_rate", "left_error_rate", "right_error_rate"),

@@ -10,10 +10,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dnll_plugin.comparison.escaping import for_terminal
 from dnll_plugin.comparison.plan import Run
 from dnll_plugin.comparison.running import Failure
 from dnll_plugin.comparison.schedule import Pace, duration_in_words, time_left
+from dnll_plugin.escaping import for_terminal
 from dnll_plugin.runs import records
 
 LIVE_SECONDS, LINE_SECONDS = 2.0, 60.0

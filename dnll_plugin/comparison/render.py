@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnll_plugin.comparison.escaping import fence, for_markdown, for_terminal
 from dnll_plugin.comparison.running import Failure
 from dnll_plugin.comparison.tables import Table
+from dnll_plugin.escaping import fence, for_markdown, for_terminal
 
 
 @dataclass(frozen=True)

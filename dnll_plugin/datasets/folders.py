@@ -18,15 +18,14 @@ by their suffix, any that Pillow reads; names that begin with a dot are passed o
 opened here.
 """
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from dnll_plugin.datasets.listing import iterate_images
 from dnll_plugin.errors import InputError
 
 UNKNOWN = -1
@@ -133,7 +132,7 @@ def _holds_classes(root: Path) -> bool:
                 f"data_dir: {root} has neither labeled/ nor train/, but {root / name} looks as if "
                 f"it had: write data_dir: {root / name}"
             )
-    holding = (name for name in names if next(_walk_images(root / name), None) is not None)
+    holding = (name for name in names if next(iterate_images(root / name), None) is not None)
     return RESERVED.isdisjoint(names) and next(holding, None) is not None
 
 
@@ -207,19 +206,4 @@ def unlabeled_images(root: Path) -> FolderImages:
 
 def image_paths(folder: str | Path) -> list[str]:
     """Return the image files below a folder, relative to it, sorted, with forward slashes."""
-    return sorted(_walk_images(folder))
-
-
-def _walk_images(folder: str | Path) -> Iterator[str]:
-    suffixes = image_suffixes()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
-                yield Path(parent, name).relative_to(folder).as_posix()
-
-
-def image_suffixes() -> frozenset[str]:
-    """Return the suffixes of the files that Pillow can open, in lower case, with their dot."""
-    formats = Image.registered_extensions()
-    return frozenset(suffix for suffix, name in formats.items() if name in Image.OPEN)
+    return list(iterate_images(folder))

@@ -1,6 +1,8 @@
 """The images to predict, in batches, as the run's evaluation sees them."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,41 +31,38 @@ class Batch(NamedTuple):
 
 
 class ImageFiles(Dataset):
-    """Files as the views that a run is evaluated with, or the reason why one cannot be read.
+    """Files, by name, as the views that a run is evaluated with, or why one cannot be read.
 
     Args:
         root: folder that the names are relative to.
-        files: names.
         run: decides size, normalisation and range of values.
     """
 
-    def __init__(self, root: Path, files: Sequence[str], run: TrainedRun) -> None:
+    def __init__(self, root: Path, run: TrainedRun) -> None:
         self.root = root
-        self.files = files
         self.view = evaluation_view(run.dataset, run.img_size, run.crop_ratio)
         self.short_side = short_side(run.img_size, run.crop_ratio)
         self.ranges = run.ranges
 
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[str, Tensor | str]:
-        file = self.files[index]
+    def __getitem__(self, file: str) -> tuple[str, Tensor | str]:
         try:
-            return file, self.view(read_image(self.root / file, self.short_side, self.ranges))
+            path = os.path.join(self.root, file)
+            return file, self.view(read_image(path, self.short_side, self.ranges))
         except Exception as error:  # Pillow's decoders raise nearly anything for a broken file
             return file, " ".join(str(error).split()) or type(error).__name__
 
 
-def batches(root: Path, files: Sequence[str], run: TrainedRun, batch_size: int) -> Iterator[Batch]:
+def batches(root: Path, files: Iterable[str], run: TrainedRun, batch_size: int) -> Iterator[Batch]:
     """Reads images batch by batch, in the order of their names.
+
+    The names are asked for as they are needed, those of two batches a worker ahead.
 
     Raises:
         InputError: a file cannot be read and the run has ``strict_images``.
     """
     loader = DataLoader(
-        ImageFiles(root, files, run),
-        batch_size=batch_size,
+        ImageFiles(root, run),
+        batch_sampler=_split(files, batch_size),
         num_workers=run.num_workers,
         collate_fn=_batch,
     )
@@ -84,6 +83,12 @@ def read_batch(root: Path, files: Sequence[str], run: TrainedRun) -> Tensor:
     if batch.images is None:
         raise InputError(f"--images {root}: none of {len(files)} images can be read")
     return batch.images
+
+
+def _split(files: Iterable[str], size: int) -> Iterator[list[str]]:
+    names = iter(files)
+    while batch := list(islice(names, size)):
+        yield batch
 
 
 def _batch(items: list[tuple[str, Tensor | str]]) -> Batch:

@@ -1,19 +1,10 @@
-"""What is predicted of an image, and the files that hold it."""
+"""What is predicted of an image."""
 
-import csv
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from itertools import compress
+from typing import NamedTuple
 
-from dnll_plugin.errors import InputError
-
-if TYPE_CHECKING:  # the options are checked before torch is imported
-    from torch import Tensor
-
-COLUMNS = ("file", "label", "confidence", "not")
-SEPARATOR = ";"
+from torch import Tensor
 
 
 class Row(NamedTuple):
@@ -24,15 +15,17 @@ class Row(NamedTuple):
         label: the most probable class, however low its probability.
         confidence: its probability.
         ruled_out: classes that it is not, where the confidence is below the threshold.
+        probabilities: of each class, by its name.
     """
 
     file: str
     label: str
     confidence: float
     ruled_out: tuple[str, ...]
+    probabilities: dict[str, float]
 
 
-def rule_out(probabilities: "Tensor", threshold: float) -> "Tensor":
+def rule_out(probabilities: Tensor, threshold: float) -> Tensor:
     """Rules out classes of each image whose most probable class is not certain enough.
 
     Of an image whose highest probability is below the threshold: the largest set of classes that
@@ -57,7 +50,7 @@ def rule_out(probabilities: "Tensor", threshold: float) -> "Tensor":
 
 
 def describe_rows(
-    files: Sequence[str], probabilities: "Tensor", classes: Sequence[str], threshold: float
+    files: Sequence[str], probabilities: Tensor, classes: Sequence[str], threshold: float
 ) -> list[Row]:
     """The rows of a batch.
 
@@ -68,63 +61,22 @@ def describe_rows(
         threshold: see `rule_out`.
     """
     confidences, labels = probabilities.amax(dim=1), probabilities.argmax(dim=1)
-    negatives = rule_out(probabilities, threshold)
+    ruled_out = rule_out(probabilities, threshold)
+    per_image = zip(
+        files,
+        labels.tolist(),
+        confidences.tolist(),
+        ruled_out.tolist(),
+        probabilities.tolist(),
+        strict=True,
+    )
     return [
-        Row(file, classes[label], confidence, tuple(classes[k] for k in row.nonzero().flatten()))
-        for file, label, confidence, row in zip(
-            files, labels.tolist(), confidences.tolist(), negatives, strict=True
+        Row(
+            file,
+            classes[label],
+            confidence,
+            tuple(compress(classes, negatives)),
+            dict(zip(classes, row, strict=True)),
         )
+        for file, label, confidence, negatives, row in per_image
     ]
-
-
-Write = Callable[[Row], object]
-
-
-@contextmanager
-def writer(out: Path) -> Iterator[Write]:
-    """Opens a file for rows: CSV or JSON Lines, by its ending.
-
-    Until the end the rows lie in a file beside it, so that ``out`` is whole or not there.
-
-    Yields:
-        A function that writes one row.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    temporary = out.with_name(f"{out.name}.writing")
-    try:
-        stream = temporary.open("w", newline="", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
-    try:
-        with stream:
-            yield FORMATS[out.suffix](stream)
-        temporary.replace(out)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _csv(stream: IO[str]) -> Write:
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow(COLUMNS)
-
-    def write(row: Row) -> None:
-        negatives = SEPARATOR.join(row.ruled_out)
-        table.writerow((row.file, row.label, f"{row.confidence:.4f}", negatives))
-
-    return write
-
-
-def _json_lines(stream: IO[str]) -> Write:
-    def write(row: Row) -> None:
-        values = (row.file, row.label, round(row.confidence, 4), row.ruled_out)
-        entry = dict(zip(COLUMNS, values, strict=True))
-        stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-    return write
-
-
-FORMATS: dict[str, Callable[[IO[str]], Write]] = {".csv": _csv, ".jsonl": _json_lines}
-"""By the ending of the file."""

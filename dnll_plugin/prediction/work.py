@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +12,14 @@ from rich.progress import track
 from torch import nn
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.escaping import for_terminal
 from dnll_plugin.prediction.images import Batch, batches
-from dnll_plugin.prediction.montage import Extremes
+from dnll_plugin.prediction.montage import Examples
 from dnll_plugin.prediction.net import class_probabilities
-from dnll_plugin.prediction.rows import Row, describe_rows, writer
+from dnll_plugin.prediction.rows import Row, describe_rows
 from dnll_plugin.prediction.run import TrainedRun
+from dnll_plugin.prediction.sources import ImageSources
+from dnll_plugin.prediction.writers import as_record, writer
 
 SECONDS_BETWEEN_LINES = 10.0
 NAMED = 10
@@ -25,67 +28,84 @@ NAMED = 10
 
 @dataclass(frozen=True)
 class Request:
-    """What to predict, and where to write it."""
+    """What to predict, and where to write it.
 
-    images: Path
+    Attributes:
+        images: how many ``sources`` has.
+        format: a key of `dnll_plugin.prediction.writers.FORMATS`.
+        probabilities: whether to write those of all classes.
+    """
+
+    sources: ImageSources
+    images: int
     out: Path
+    format: str
     threshold: float
+    probabilities: bool
     batch_size: int
 
 
 @dataclass
 class Summary:
-    """What came out.
+    """What came out, in as much memory for a million images as for a hundred.
 
     Attributes:
         labels: number of images by label.
         sure: how many of them reach the threshold.
-        broken: files that cannot be read, each with the reason.
-        extremes: the most and the least confident.
+        broken: number of files that cannot be read.
+        named: the first of them, each with the reason.
+        examples: images to show.
     """
 
     labels: Counter[str] = field(default_factory=Counter)
     sure: int = 0
-    broken: list[tuple[str, str]] = field(default_factory=list)
-    extremes: Extremes = field(default_factory=Extremes)
+    broken: int = 0
+    named: list[tuple[str, str]] = field(default_factory=list)
+    examples: Examples = field(default_factory=Examples)
 
     def add(self, rows: Sequence[Row], threshold: float) -> None:
         """Takes more rows into account."""
         self.labels.update(row.label for row in rows)
         self.sure += sum(row.confidence >= threshold for row in rows)
-        self.extremes.add(rows)
+        self.examples.add(rows)
+
+    def add_broken(self, broken: Sequence[tuple[str, str]]) -> None:
+        """Takes files into account that cannot be read."""
+        self.broken += len(broken)
+        self.named += broken[: NAMED - len(self.named)]
 
 
-def predict(
-    net: nn.Module, run: TrainedRun, files: Sequence[str], request: Request, console: Console
-) -> Summary:
+def predict(net: nn.Module, run: TrainedRun, request: Request, console: Console) -> Summary:
     """Predicts every image and writes the rows.
 
     Raises:
-        InputError: If the output cannot be written, or no image can be read.
+        InputError: If no image can be read.
+        FileNotWrittenError: If the output cannot be written.
     """
     summary = Summary()
-    with writer(request.out) as write:
-        read = batches(request.images, files, run, request.batch_size)
-        for batch in shorten(read, len(files), request.batch_size, console):
-            summary.broken += batch.broken
+    sources = request.sources
+    with writer(request.out, request.format) as write:
+        read = batches(sources.root, sources, run, request.batch_size)
+        for batch in show_progress(read, request.images, request.batch_size, console):
+            summary.add_broken(batch.broken)
             if batch.images is None:
                 continue
             probabilities = class_probabilities(net, batch.images)
             rows = describe_rows(batch.files, probabilities, run.classes, request.threshold)
             for row in rows:
-                write(row)
+                write(as_record(row, request.probabilities))
             summary.add(rows, request.threshold)
         if not summary.labels:
+            first, reason = summary.named[0]
             raise InputError(
-                f"--images {request.images}: none of the {len(files)} images can be read, as "
-                f"{files[0]}"
+                f"--images: none of the {summary.broken:,} images can be read, as "
+                f"{for_terminal(first)} ({for_terminal(reason)})"
             )
     return summary
 
 
-def shorten(
-    batches: Iterator[Batch], images: int, batch_size: int, console: Console
+def show_progress(
+    batches: Iterable[Batch], images: int, batch_size: int, console: Console
 ) -> Iterator[Batch]:
     """Passes batches on and shows how many: a bar on a terminal, now and then a line elsewhere."""
     if console.is_terminal:
@@ -111,10 +131,11 @@ def print_summary(summary: Summary, request: Request, console: Console) -> None:
         f"{total:,} labels in {request.out}: {summary.sure:,} with confidence of at least "
         f"{request.threshold:g}, {total - summary.sure:,} below"
     )
-    say(", ".join(f"{label} {number:,}" for label, number in sorted(summary.labels.items())))
+    labels = sorted(summary.labels.items())
+    say(", ".join(f"{for_terminal(label)} {number:,}" for label, number in labels))
     if summary.broken:
-        say(f"left out {len(summary.broken):,} that cannot be read:")
-        for file, reason in summary.broken[:NAMED]:
-            say(f"    {file} ({reason})")
-        if len(summary.broken) > NAMED:
-            say(f"    and {len(summary.broken) - NAMED:,} more")
+        say(f"left out {summary.broken:,} that cannot be read:")
+        for file, reason in summary.named:
+            say(f"    {for_terminal(file)} ({for_terminal(reason)})")
+        if summary.broken > len(summary.named):
+            say(f"    and {summary.broken - len(summary.named):,} more")

@@ -124,4 +124,4 @@ def test_what_is_wrong_is_one_line(make_run, tmp_path, capsys):
         (line,) = capsys.readouterr().err.splitlines()
         assert words in line
     assert export(run, tmp_path / "net.onnx", "onnx", "--images", str(tmp_path / "none")) == 2
-    assert "there is no such folder" in capsys.readouterr().err
+    assert "there is no such file or folder" in capsys.readouterr().err

@@ -11,9 +11,7 @@ from PIL import Image
 
 from dnll_plugin.commands.main import main
 from dnll_plugin.nets.lookup import find_builder
-from dnll_plugin.prediction.montage import Extremes
 from dnll_plugin.prediction.net import build_net, load_net, select_weights
-from dnll_plugin.prediction.rows import Row
 from dnll_plugin.prediction.run import read_run
 from dnll_plugin.runs.folder import BEST, LATEST
 from dnll_plugin.training import checkpoint
@@ -83,6 +81,52 @@ def test_batches_do_not_matter_and_json_lines_hold_the_same(make_run, images, tm
     ]
 
 
+def test_files_and_folders_are_named_as_they_are_given(make_run, images, tmp_path, monkeypatch):
+    run, out = make_run(), tmp_path / "o.csv"
+    (images / "no_suffix").write_bytes((images / "a.png").read_bytes())
+    assert predict(run, images / "b.jpg", out) == 0
+    assert [row["file"] for row in describe_rows(out)] == [str(images / "b.jpg")]
+    monkeypatch.chdir(tmp_path)
+    given = ("images/no_suffix", "images/more", "--images", str(images / "b.jpg"), "--overwrite")
+    assert predict(run, "images/a.png", out, "--images", *given) == 0
+    named = [row["file"] for row in describe_rows(out)]
+    of_folder = ["images/more/c.png", "images/more/d.bmp"]
+    assert named == ["images/a.png", "images/no_suffix", *of_folder, str(images / "b.jpg")]
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_workers_change_neither_rows_nor_their_order(make_run, images, tmp_path, workers):
+    run, out = make_run(), tmp_path / f"{workers}.csv"
+    assert predict(run, images, out, "--workers", workers, "--batch_size", "2") == 0
+    expected = ["a.png", "b.jpg", "gray.png", "more/c.png", "more/d.bmp"]
+    assert [row["file"] for row in describe_rows(out)] == expected
+
+
+def test_probabilities_of_every_class(make_run, images, tmp_path):
+    run, out = make_run(), tmp_path / "rows"
+    assert predict(run, images, out, "--format", "jsonl", "--probabilities") == 0
+    for line in out.read_text().splitlines():
+        row = json.loads(line)
+        every = {name: row[f"p_{name}"] for name in sorted(CLASSES)}
+        assert sum(every.values()) == pytest.approx(1, abs=2e-6)
+        assert max(every, key=every.get) == row["label"]
+        assert max(every.values()) == pytest.approx(row["confidence"], abs=6e-5)
+
+
+def test_images_of_extreme_shape_and_names_that_are_no_text(make_run, tmp_path, capsys):
+    root, picture, out = tmp_path / "images", tmp_path / "m.png", tmp_path / "o.jsonl"
+    root.mkdir()
+    names = ["=1+1.png", "a\nb.png", b"\xff.png".decode(errors="surrogateescape"), "$x_{.png"]
+    sizes = [(1, 6000), (6000, 1), (1, 1), (100_000, 2)]
+    for name, size in zip(names, sizes, strict=True):
+        Image.new("RGB", size, "red").save(root / name)
+    (root / "bad\r.png").touch()
+    assert predict(make_run(), root, out, "--montage", str(picture)) == 0
+    assert {json.loads(line)["file"] for line in out.read_text().splitlines()} == set(names)
+    assert "    bad\\r.png (cannot identify" in capsys.readouterr().out
+    assert picture.exists()
+
+
 def test_submodels_of_a_pair(make_run):
     run = read_run(make_run())
     x, cpu = torch.randn(2, 3, 8, 8), torch.device("cpu")
@@ -142,12 +186,21 @@ def test_the_names_of_the_toolboxs_sets_are_as_many_as_their_classes():
     ("options", "message"),
     [
         (["--threshold", "0"], "--threshold: must be above 0"),
+        (["--threshold", "nan"], "--threshold: must be above 0"),
         (["--batch_size", "0"], "--batch_size: must be at least 1"),
-        (["--out", "o.txt"], "--out o.txt: must end in .csv or .jsonl"),
+        (["--workers", "-1"], "--workers: must be at least 0"),
+        (["--workers", "two"], "argument --workers: invalid int value: 'two'"),
+        (["--format", "xlsx"], "argument --format: invalid choice: 'xlsx'"),
+        (["--device", "tpu"], "device: tpu is not available on this machine"),
+        (["--out", "o.txt"], "--out o.txt: must end in .csv, .jsonl or .parquet; or give"),
         (["--out", "/nowhere/o.csv"], "--out /nowhere/o.csv: the folder /nowhere does not exist"),
         (["--montage", "m.jpg"], "--montage m.jpg: must end in .png"),
+        (
+            ["--format", "csv", "--out", "o.png", "--montage", "./o.png"],
+            "--montage o.png: is --out already",
+        ),
         (["--submodel", "middle"], "--submodel: a run of dnll_dual has ensemble, left or right"),
-        (["--images", "/nowhere"], "--images /nowhere: there is no such folder"),
+        (["--images", "/nowhere"], "--images /nowhere: there is no such file or folder"),
         (["--run", "/nowhere"], "--run /nowhere: not a run folder"),
     ],
 )
@@ -236,7 +289,7 @@ def test_no_images_and_none_that_can_be_read(make_run, tmp_path, capsys):
     assert "holds no images" in error_of(capsys, predict(run, tmp_path / "empty", out))
     (tmp_path / "empty" / "bad.png").touch()
     line = error_of(capsys, predict(run, tmp_path / "empty", out))
-    assert "none of the 1 images can be read, as bad.png" in line
+    assert "none of the 1 images can be read, as bad.png (" in line
     assert not out.exists()
 
 
@@ -244,15 +297,6 @@ def test_a_class_whose_name_cannot_stand_in_csv(make_run, images, tmp_path, caps
     run = make_run(["ant", "bee;wasp", "cat"])
     assert "write a .jsonl file" in error_of(capsys, predict(run, images, tmp_path / "o.csv"))
     assert predict(run, images, tmp_path / "o.jsonl") == 0
-
-
-def test_extremes_keep_the_most_and_the_least_confident():
-    extremes = Extremes(2)
-    rows = [Row(f"{k}", "ant", k / 10, ()) for k in range(6)]
-    extremes.add(rows[:3])
-    extremes.add(rows[3:])
-    assert [row.file for row in extremes.most] == ["5", "4"]
-    assert [row.file for row in extremes.least] == ["0", "1"]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,6 @@ from dnll_plugin.datasets.folders import (
     check_same_classes,
     find_layout,
     folder_facts,
-    image_paths,
-    image_suffixes,
     labeled_images,
     unlabeled_images,
 )
@@ -68,14 +66,6 @@ def test_unlabeled_images_are_found_at_any_depth(labeled_folder):
     images = unlabeled_images(labeled_folder / "unlabeled")
     assert images.paths == ["more/y.JPG", "x.png", "z.bmp"]
     assert set(images.targets) == {UNKNOWN}
-
-
-def test_hidden_files_and_other_suffixes_are_passed_over(tmp_path):
-    for name in (".hidden.png", ".cache/a.png", "notes.txt", "a.PNG", "b.tiff", "c.webp"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert image_paths(tmp_path) == ["a.PNG", "b.tiff", "c.webp"]
-    assert {".jpg", ".gif", ".ppm"} <= image_suffixes()
 
 
 @pytest.mark.parametrize(

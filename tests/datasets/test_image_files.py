@@ -57,6 +57,27 @@ def test_large_images_are_shrunk_to_their_short_side(tmp_path, suffix, size, exp
     assert read_image(tmp_path / f"image{suffix}", short_side=32).size == expected
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((1, 6000), (1, 100)),
+        ((9000, 2), (200, 2)),
+        ((1, 100), (1, 100)),
+        ((20_000, 64), (3200, 32)),
+    ],
+)
+def test_of_very_long_images_the_middle_is_kept(tmp_path, size, expected):
+    image = Image.new("RGB", size)
+    image.paste("white", (size[0] // 2, size[1] // 2, *size))
+    image.save(tmp_path / "image.png")
+    read = read_image(tmp_path / "image.png", short_side=32)
+    assert read.size == expected
+    assert read.getpixel((0, 0)) == (0, 0, 0)
+    assert read.getpixel(tuple(length - 1 for length in read.size)) == (255, 255, 255)
+    first_white = np.asarray(read)[..., 0].any(axis=0 if size[0] > size[1] else 1).argmax()
+    assert first_white == pytest.approx(max(expected) // 2, abs=1)
+
+
 @pytest.fixture
 def files(tmp_path):
     """Four files: text, red, an image cut short, green."""

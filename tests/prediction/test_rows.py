@@ -1,15 +1,10 @@
-"""What is predicted of an image, and the files that hold it."""
+"""What is predicted of an image."""
 
-import csv
-import json
-
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnll_plugin.errors import InputError
-from dnll_plugin.prediction.rows import Row, describe_rows, rule_out, writer
+from dnll_plugin.prediction.rows import Row, describe_rows, rule_out
 
 
 @st.composite
@@ -51,47 +46,8 @@ def test_two_classes_have_nothing_to_list():
 
 def test_the_rows_of_a_batch():
     p = torch.tensor([[0.04, 0.5, 0.41, 0.05], [0.01, 0.01, 0.97, 0.01]], dtype=torch.float64)
-    assert describe_rows(["a.png", "b.png"], p, ["ant", "bee", "cat", "dog"], 0.9) == [
-        Row("a.png", "bee", 0.5, ("ant", "dog")),
-        Row("b.png", "cat", pytest.approx(0.97), ()),
+    names = ["ant", "bee", "cat", "dog"]
+    assert describe_rows(["a.png", "b.png"], p, names, 0.9) == [
+        Row("a.png", "bee", 0.5, ("ant", "dog"), dict(zip(names, p[0].tolist(), strict=True))),
+        Row("b.png", "cat", 0.97, (), dict(zip(names, p[1].tolist(), strict=True))),
     ]
-
-
-ROWS = [Row("é, b.png", "bee", 0.51234, ("ant", "dog")), Row("c.png", "cat", 1.0, ())]
-
-
-def test_csv(tmp_path):
-    with writer(tmp_path / "o.csv") as write:
-        for row in ROWS:
-            write(row)
-    with (tmp_path / "o.csv").open(encoding="utf-8", newline="") as stream:
-        assert list(csv.reader(stream)) == [
-            ["file", "label", "confidence", "not"],
-            ["é, b.png", "bee", "0.5123", "ant;dog"],
-            ["c.png", "cat", "1.0000", ""],
-        ]
-
-
-def test_json_lines(tmp_path):
-    with writer(tmp_path / "o.jsonl") as write:
-        for row in ROWS:
-            write(row)
-    lines = (tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines()
-    assert json.loads(lines[0]) == {
-        **{"file": "é, b.png", "label": "bee", "confidence": 0.5123, "not": ["ant", "dog"]}
-    }
-    assert len(lines) == 2
-
-
-def test_the_file_is_whole_or_as_it_was(tmp_path):
-    out = tmp_path / "o.csv"
-    out.write_text("before")
-    with pytest.raises(AttributeError), writer(out) as write:
-        write("no row")
-    assert out.read_text() == "before"
-    assert list(tmp_path.iterdir()) == [out]
-
-
-def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(InputError, match="cannot be written"), writer(tmp_path / "no" / "o.csv"):
-        pass

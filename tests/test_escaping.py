@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnll_plugin.comparison.escaping import fence, for_markdown, for_spreadsheet, for_terminal
+from dnll_plugin.escaping import fence, for_markdown, for_spreadsheet, for_terminal
 
 
 @given(st.text())
