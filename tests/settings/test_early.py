@@ -29,6 +29,7 @@ WRONG = [
     "epoch=7",
     "num_labels=25",
     "ood_classes=11",
+    "algorithm=iomatch",
     "momentum=0",
     "data_on=disk",
     "dataset=imagefolder",
