@@ -91,6 +91,37 @@ def test_local_clustering_has_the_published_values(
     assert (got.lr, got.lr_schedule, got.lr_decay_epoch) == (0.05, "linear_to_zero", decay)
 
 
+@pytest.mark.parametrize("algorithm", ["iomatch", "openmatch"])
+@pytest.mark.parametrize(
+    ("task", "known", "labels_a_class", "unlabeled_share"),
+    [
+        *((f"cifar10_6_{n}", 6, n // 6, 0.4) for n in (24, 150)),
+        *((f"cifar100_20_{n}", 20, n // 20, 0.8) for n in (80, 500)),
+        *((f"cifar100_50_{n}", 50, n // 50, 0.5) for n in (200, 1250)),
+        *((f"cifar100_80_{n}", 80, n // 80, 0.2) for n in (320, 2000)),
+    ],
+)
+def test_open_set_tasks_have_the_published_values(
+    algorithm, task, known, labels_a_class, unlabeled_share
+):
+    got = settings.resolve(CONFIGS[f"{algorithm}_{task}"])
+    assert got.algorithm == algorithm
+    assert (got.num_classes, got.num_labels) == (known, known * labels_a_class)
+    assert labels_a_class in (4, 25)
+    assert (got.ulb_ood, got.include_lb_to_ulb) == (unlabeled_share, True)
+    of_cifar10 = got.dataset == "cifar10"
+    assert (got.net, got.batch_size, got.uratio) == ("wrn_28_2", 64, 7)
+    assert (got.epoch, got.num_train_iter, got.lr) == (256, 256 * 1024, 0.03)
+    if algorithm == "iomatch":
+        assert (got.p_cutoff, got.q_cutoff, got.binary_weight, got.open_weight) == (0.95, 0.5, 1, 1)
+        assert got.weight_decay == (5e-4 if of_cifar10 else 1e-3)
+        assert got.alignment_steps == (0 if of_cifar10 else 128)
+    else:
+        assert (got.start_fix, got.fix_cutoff, got.consistency_uratio) == (5, 0, 2)
+        assert (got.weight_decay, got.entropy_weight) == (5e-4, 0.1)
+        assert got.consistency_weight == (0.5 if of_cifar10 else 1.0)
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_config_resolves_and_holds_no_key_of_another_algorithm(name, own_images):
     own = settings.read_yaml(CONFIGS[name])["dataset"] == "imagefolder"

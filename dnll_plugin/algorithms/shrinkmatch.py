@@ -9,12 +9,13 @@ from semilearn.algorithms.utils import SSL_Argument, str2bool
 from semilearn.core.utils import ALGORITHMS
 from torch import Tensor
 
+from dnll_plugin.algorithms.heads import HeadsMixin
 from dnll_plugin.functional.class_shrinking import shrink_classes, shrink_loss, weigh_rows
 from dnll_plugin.functional.prediction import full_precision_softmax
 from dnll_plugin.hooks.alignment import ALIGNMENTS
 from dnll_plugin.hooks.certainty import CertaintyHook
 from dnll_plugin.nets.auxiliary import AuxiliaryHeadNet
-from dnll_plugin.nets.pair import NetBuilder
+from dnll_plugin.nets.pair import Net, NetBuilder
 from dnll_plugin.protocols import ToolboxLogger
 
 NORMS = {"strong": {"momentum": 0.1, "eps": 1e-5}, "all": {"momentum": 0.001, "eps": 1e-3}}
@@ -22,7 +23,7 @@ NORMS = {"strong": {"momentum": 0.1, "eps": 1e-5}, "all": {"momentum": 0.001, "e
 
 
 @ALGORITHMS.register("shrinkmatch")
-class ShrinkMatch(FixMatch):
+class ShrinkMatch(HeadsMixin, FixMatch):
     """Shrinking Class Space for Enhanced Certainty (ICCV 2023, arXiv:2308.06777).
 
     A row below ``p_cutoff`` loses its confusion classes, those ranked right after the first, until
@@ -54,16 +55,7 @@ class ShrinkMatch(FixMatch):
         super(FixMatch, self).__init__(args, net_builder, tb_log, logger)  # which reads more keys
         self.p_cutoff = args.p_cutoff
 
-    def set_model(self) -> AuxiliaryHeadNet:
-        return self.add_head(super().set_model())
-
-    def set_ema_model(self) -> AuxiliaryHeadNet:
-        ema_model = self.add_head(self.net_builder(num_classes=self.num_classes))
-        ema_model.load_state_dict(self.check_prefix_state_dict(self.model.state_dict()))
-        return ema_model
-
-    def add_head(self, net: Any) -> AuxiliaryHeadNet:
-        """The net with a fresh auxiliary head."""
+    def add_heads(self, net: Net) -> AuxiliaryHeadNet:
         return AuxiliaryHeadNet(net, self.num_classes, **NORMS[self.args.auxiliary_rows])
 
     def set_hooks(self) -> None:
@@ -117,13 +109,13 @@ class ShrinkMatch(FixMatch):
             inputs = torch.cat((x_lb, x_ulb_w, x_ulb_s))
             if first is None:
                 first = len(inputs) - rows
-            outputs = self.model(inputs, auxiliary_from=first)
+            outputs = self.model(inputs, heads_from=first)
             labeled, weak, strong = outputs["logits"].split((len(x_lb), rows, rows))
             return labeled, weak, strong, outputs["logits_auxiliary"][-rows:]
-        labeled = self.model(x_lb, auxiliary_from=first)["logits"]
-        of_strong = self.model(x_ulb_s, auxiliary_from=0)
+        labeled = self.model(x_lb, heads_from=first)["logits"]
+        of_strong = self.model(x_ulb_s, heads_from=0)
         with torch.no_grad():
-            weak = self.model(x_ulb_w, auxiliary_from=first)["logits"]
+            weak = self.model(x_ulb_w, heads_from=first)["logits"]
         return labeled, weak, of_strong["logits"], of_strong["logits_auxiliary"]
 
     def get_save_dict(self) -> dict[str, Any]:

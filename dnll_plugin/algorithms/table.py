@@ -25,6 +25,8 @@ class Algorithm:
         base: The toolbox's algorithm that learns negative labels too; None for a class of its own.
         negative_sources: With ``base``: what its ``negative_source`` may be, the default first.
         newest_only: With ``base``: whether only the newest toolbox has it.
+        open_set: Whether it is made for unlabeled images of no class, and has a method
+            ``score_unknown`` that tells them.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Algorithm:
     base: str | None = None
     negative_sources: tuple[str, ...] = ()
     newest_only: bool = False
+    open_set: bool = False
 
 
 def _over(
@@ -55,6 +58,8 @@ _ROWS = (
     Algorithm("shrinkmatch", f"{_PACKAGE}.shrinkmatch"),
     Algorithm("fullmatch", f"{_PACKAGE}.fullmatch"),
     Algorithm("fullflex", f"{_PACKAGE}.fullmatch"),
+    Algorithm("iomatch", f"{_PACKAGE}.iomatch", open_set=True),
+    Algorithm("openmatch", f"{_PACKAGE}.openmatch", open_set=True),
     _over("adamatch"),
     _over("comatch", sources=("self",)),  # it wraps its net, so that there is no pair of them
     _over("dash"),

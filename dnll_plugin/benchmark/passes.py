@@ -66,5 +66,5 @@ def replay(passes: list[Pass]) -> Tensor:
 def select_logits(output: Any) -> list[Tensor]:
     """The logits in what a net returns: of each head, or the output itself."""
     if isinstance(output, dict):
-        return [output[name] for name in ("logits", "logits_cons") if name in output]
+        return [value for name, value in output.items() if name.startswith("logits")]
     return [output]

@@ -9,9 +9,9 @@ from dnll_plugin.comparison.published import AS_MANY_AS_LABELS, LOSS_WEIGHT, PUB
 from dnll_plugin.comparison.variants import Variant
 from dnll_plugin.errors import InputError
 from dnll_plugin.settings import resolve as settings_module
-from dnll_plugin.settings.checks import suggest_name
 from dnll_plugin.settings.keys import RunKeys
 from dnll_plugin.settings.resolve import Settings
+from dnll_plugin.settings.suggestions import suggest_name
 from dnll_plugin.settings.toolbox_keys import ToolboxKeys, algorithm_arguments, find_base
 
 OF_A_RUN = {

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 
+from dnll_plugin.datasets.known_classes import order_classes, renumber
 from dnll_plugin.datasets.label_file import labeled_indices_from_file
 from dnll_plugin.datasets.split import Indices, Split, SplitSettings, split_indices
 from dnll_plugin.datasets.table import DATASETS, Builder
@@ -175,10 +176,13 @@ def array_builder(load: Load) -> Builder:
         data_dir: str = "./data",
         include_lb_to_ulb: bool = True,
     ) -> tuple[Any, Any, Any]:
-        classes = DATASETS[name].classes
+        order = order_classes(args, name)
+        classes = [DATASETS[name].classes[label] for label in order]
         known = classes[: len(classes) - getattr(args, "ood_classes", 0)]
         check_classes(name, num_classes, known)
-        train, test = load(data_dir)
+        train, test = (
+            Images(images.data, renumber(images.targets, order)) for images in load(data_dir)
+        )
         label_file = find_label_file(args)
         labeled = (
             labeled_indices_from_file(label_file, name, data_dir, train.targets, num_labels)

@@ -8,7 +8,7 @@ when its images or views are asked for.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class DataSet:
         views: makes the views of its images; None where the toolbox does.
         evaluation_view: makes the view that a net is evaluated with; by default that of ``views``.
         classes: their names in the order of the labels; empty where they are not known.
+        superclasses: names of groups of them, each with theirs in one text.
         folder: where its files lie, under ``data_dir``.
         files: what has to be in ``folder``.
         originals: the training files under ``data_dir`` that give an image its number in a
@@ -53,6 +54,7 @@ class DataSet:
     views: MakeViews | None = None
     evaluation_view: "Callable[[int, float], View] | None" = None
     classes: Sequence[str] = ()
+    superclasses: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""
     files: Sequence[str] = ()
     originals: Mapping[str, str] | None = None
@@ -180,6 +182,7 @@ _TOOLBOXS = {
     "cifar100": DataSet(
         evaluation_view=_toolboxs("cifar", "cifar100"),
         classes=names.CIFAR100.split(),
+        superclasses=names.CIFAR100_SUPERCLASSES,
         folder="cifar100/cifar-100-python",
         files=("train", "test", "meta"),
         originals={"cifar100/cifar-100-python/train": "16019d7e3df5f24257cddd939b257f8d"},

@@ -102,15 +102,16 @@ def shrink_loss(auxiliary: Tensor, shrunk: Shrunk, weights: Tensor) -> Tensor:
     return (shrunk_cross_entropy(auxiliary, shrunk.kept, shrunk.label) * weights).mean()
 
 
-def align_distribution(probabilities: Tensor, average: Tensor) -> Tensor:
+def align_distribution(probabilities: Tensor, average: Tensor, epsilon: float = 0.0) -> Tensor:
     """Divides by what is predicted on average (distribution alignment to even classes).
 
     Args:
         probabilities: (N, K).
-        average: (K,), up to a factor.
+        average: (K,), without ``epsilon`` up to a factor.
+        epsilon: What is added to it.
 
     Returns:
         (N, K), each row sums to 1.
     """
-    ratio = probabilities / average.clamp(min=torch.finfo(average.dtype).tiny)
+    ratio = probabilities / (average + epsilon).clamp(min=torch.finfo(average.dtype).tiny)
     return ratio / ratio.sum(dim=1, keepdim=True)

@@ -1,6 +1,6 @@
 """Hooks that align predictions to even classes, called like the toolbox's ``dist_align``.
 
-The toolbox's own add an epsilon to the averages; ShrinkMatch (arXiv:2308.06777) does not.
+The toolbox's own keep averages in single precision and wait for the host in every step.
 """
 
 from typing import Any
@@ -13,15 +13,17 @@ from dnll_plugin.functional.class_shrinking import align_distribution
 from dnll_plugin.hooks.across_ranks import average_ranks
 from dnll_plugin.protocols import ToolboxAlgorithm
 
-QUEUE_LENGTH = 32
-"""Steps whose predictions the published code averages."""
-
 
 class AlignmentHook(Hook):
-    """Divides predictions by what the latest steps of all ranks predicted on average."""
+    """Divides predictions by what the latest steps of all ranks predicted on average.
 
-    def __init__(self) -> None:
+    Args:
+        epsilon: What is added to the average; ShrinkMatch (arXiv:2308.06777) adds nothing.
+    """
+
+    def __init__(self, epsilon: float = 0.0) -> None:
         super().__init__()
+        self.epsilon = epsilon
         self.state: dict[str, Any] = {}
 
     @torch.no_grad()
@@ -36,7 +38,7 @@ class AlignmentHook(Hook):
             (U, K), each row sums to 1.
         """
         batch = average_ranks(algorithm, probs_x_ulb.mean(dim=0))
-        return align_distribution(probs_x_ulb, self.update(batch))
+        return align_distribution(probs_x_ulb, self.update(batch), self.epsilon)
 
     def update(self, batch: Tensor) -> Tensor:
         """Takes in the average (K,) of a step; returns that of the latest steps, up to a factor."""
@@ -55,14 +57,23 @@ class AlignmentHook(Hook):
 
 
 class QueueAlignmentHook(AlignmentHook):
-    """By the last 32 steps (the CIFAR code); a row not written yet is 0 and changes nothing."""
+    """By the last steps; one that is not there yet counts as predictions of 0.
+
+    Args:
+        length: How many steps; 32 in ShrinkMatch's code for CIFAR.
+        epsilon: See :class:`AlignmentHook`; without it the steps that are not there change nothing.
+    """
+
+    def __init__(self, length: int = 32, epsilon: float = 0.0) -> None:
+        super().__init__(epsilon)
+        self.length = length
 
     def update(self, batch: Tensor) -> Tensor:
         if not self.state:
-            self.state = {"queue": batch.new_zeros(QUEUE_LENGTH, len(batch)), "pointer": 0}
+            self.state = {"queue": batch.new_zeros(self.length, len(batch)), "pointer": 0}
         queue, pointer = self.state["queue"], self.state["pointer"]
         queue[pointer] = batch
-        self.state["pointer"] = (pointer + 1) % QUEUE_LENGTH
+        self.state["pointer"] = (pointer + 1) % self.length
         average: Tensor = queue.mean(dim=0)
         return average
 

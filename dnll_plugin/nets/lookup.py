@@ -8,9 +8,11 @@ import inspect
 from functools import partial
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.nets.auxiliary import auxiliary_builder
+from dnll_plugin.nets.auxiliary import AuxiliaryHeadNet
 from dnll_plugin.nets.cnn import cnn3, cnn13
+from dnll_plugin.nets.open_set import IOMatchNet, OneVsAllNet
 from dnll_plugin.nets.pair import NetBuilder, pair_builder
+from dnll_plugin.nets.with_heads import NetWithHeads, builder_with_heads
 
 NETS: dict[str, NetBuilder] = {
     "cnn13": cnn13,
@@ -20,6 +22,13 @@ NETS: dict[str, NetBuilder] = {
 }
 """The nets that are neither timm's nor the toolbox's, by name; add one of your own here."""
 
+HEADS: dict[str, type[NetWithHeads]] = {
+    "auxiliary_": AuxiliaryHeadNet,
+    "iomatch_": IOMatchNet,
+    "openmatch_": OneVsAllNet,
+}
+"""The heads that an algorithm puts beside a net, by how the name of a net with them begins."""
+
 
 def find_builder(name: str) -> NetBuilder:
     """Find the builder of the net that a config calls ``name``.
@@ -27,8 +36,8 @@ def find_builder(name: str) -> NetBuilder:
     Args:
         name: One of :data:`NETS`; ``timm_<model>``, or ``timm_<model>@<size>`` for images of that
             many pixels a side; a net of the toolbox such as ``wrn_28_2``; of any two of these a
-            pair, ``dual_<net>`` or ``dual_<left>+<right>``; and with ShrinkMatch's head
-            ``auxiliary_<net>``.
+            pair, ``dual_<net>`` or ``dual_<left>+<right>``; and with the heads of ShrinkMatch,
+            IOMatch or OpenMatch ``auxiliary_<net>``, ``iomatch_<net>``, ``openmatch_<net>``.
 
     Raises:
         InputError: There is no such net; the message names the nearest ones.
@@ -38,8 +47,9 @@ def find_builder(name: str) -> NetBuilder:
     if name.startswith("dual_"):
         left, _, right = name.removeprefix("dual_").partition("+")
         return pair_builder(find_builder(left), find_builder(right or left))
-    if name.startswith("auxiliary_"):
-        return auxiliary_builder(find_builder(name.removeprefix("auxiliary_")))
+    for prefix, kind in HEADS.items():
+        if name.startswith(prefix):
+            return builder_with_heads(kind, find_builder(name.removeprefix(prefix)))
     if name.startswith("timm_"):
         from dnll_plugin.nets.timm_net import timm_builder
 

@@ -4,7 +4,6 @@ A check takes all values of a run and returns the key to blame and what is wrong
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,8 +14,10 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.settings.config_file import shorten
 from dnll_plugin.settings.given import DEFAULT, Given, setting_error
 from dnll_plugin.settings.keys import Keys
+from dnll_plugin.settings.open_set import check_known_classes, check_open_set
 from dnll_plugin.settings.other_names import find_meant_key
 from dnll_plugin.settings.ranges import choices_of, join_names, range_in_words
+from dnll_plugin.settings.suggestions import find_nearest, suggest_name
 from dnll_plugin.settings.toolbox_keys import ToolboxKeys
 
 Values = Mapping[str, Any]
@@ -24,24 +25,6 @@ Problem = tuple[str, str] | None
 
 TEXT_AND_AUDIO_NETS = ("bert_", "wave2vecv2_", "hubert_")
 """How the names of the toolbox's nets begin that are not for images."""
-
-
-def suggest_name(name: str, names: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, or all when few."""
-    known = list(names)
-    nearest = find_nearest(name, known)
-    if nearest is not None:
-        return f"did you mean {nearest!r}?"
-    if len(known) < 40:
-        return f"write one of {', '.join(sorted(known))}"
-    return "none has a name like it, so remove it"
-
-
-def find_nearest(name: str, names: Iterable[str]) -> str | None:
-    """The known name that an unknown one is most like, None if it is like none."""
-    spelled = {known.lower(): known for known in names}
-    found = get_close_matches(name.lower(), spelled, n=1, cutoff=0.5)
-    return spelled[found[0]] if found else None
 
 
 def check_dataset(values: Values) -> Problem:
@@ -129,10 +112,9 @@ def check_imbalance(values: Values) -> Problem:
 def check_ood(values: Values) -> Problem:
     ood, name = values["ood_classes"], values["dataset"]
     if ood == 0:
+        lacking = [key for key in ("ulb_ood", "known_classes") if values[key]]
         return (
-            ("ulb_ood", "needs ood_classes, how many are out of distribution")
-            if values["ulb_ood"]
-            else None
+            (lacking[0], "needs ood_classes, how many are out of distribution") if lacking else None
         )
     if not DATASETS[name].has_ood:
         able = sorted(known for known, row in DATASETS.items() if row.has_ood)
@@ -189,6 +171,8 @@ CHECKS_WITHOUT_TOOLBOX: tuple[Callable[[Values], Problem], ...] = (
     check_imbalance,
     check_ood,
     check_validation,
+    check_known_classes,
+    check_open_set,
     check_momentum,
 )
 """Those that need neither torch nor the toolbox, and keys of every run only."""

@@ -6,68 +6,13 @@ Its check, ``--set``, its line in ``config.yaml`` and in the table of docs/keys.
 """
 
 import types
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import core_schema
 
-TRUE = ("yes", "true", "t", "y", "1")
-FALSE = ("no", "false", "f", "n", "0")
-
-
-def _whole(value: object) -> Any:
-    """1e3 is a float in YAML and an iteration count to everyone else."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _flag(value: object) -> Any:
-    """The words that the toolbox's command line takes for a boolean."""
-    if isinstance(value, (str, int)):
-        word = str(value).lower()
-        return True if word in TRUE else False if word in FALSE else value
-    return value
-
-
-def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("control characters")
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Text = Annotated[str, AfterValidator(_printable)]
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """Annotates text that must be a name in a registry, as it is when a value is checked.
-
-    Attributes:
-        names: reads the registry; called late, for it may import torch, and a plugin may add to it.
-    """
-
-    names: Callable[[], Iterable[str]]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
-
-    def _check(self, value: str) -> str:
-        if value not in self.names():
-            raise ValueError("no such name")
-        return value
+from dnll_plugin.settings.values import Flag, Number, OneOf, Text, Whole
 
 
 def negative_samplers() -> Iterable[str]:
@@ -166,6 +111,12 @@ class RunKeys(Keys):
         ge=0,
         description="classes of the data set, its last ones, that are out of distribution (OOD): "
         "never labeled nor tested; num_classes counts the others",
+    )
+    known_classes: Text | None = Field(
+        None,
+        min_length=1,
+        description="the other classes, where they are not the first ones: names of classes or "
+        "of CIFAR-100's super-classes, separated by commas",
     )
     ulb_ood: Number = Field(
         0.0, ge=0, lt=1, description="share of OOD images among the unlabeled images"
@@ -266,6 +217,34 @@ class MethodKeys(Keys):
         ge=0, le=1, description="momentum of the running share of certain images of shrinkmatch"
     )
     restart_share: Flag = Field(description="start that share anew in each epoch")
+    q_cutoff: Number = Field(
+        ge=0,
+        le=1,
+        description="confidence, over the classes and none of them, from which an image teaches "
+        "the open-set head of iomatch",
+    )
+    alignment_steps: Whole = Field(
+        ge=0,
+        description="steps whose predictions those of iomatch are divided by, on average; 0: none",
+    )
+    binary_weight: Number = Field(ge=0, description="weight of iomatch's one-vs-all classifiers")
+    open_weight: Number = Field(
+        ge=0, description="weight of iomatch's open-set loss, from the second epoch on"
+    )
+    start_fix: Whole = Field(
+        ge=0, description="epoch from which openmatch learns the images that it takes for inliers"
+    )
+    fix_cutoff: Number = Field(
+        ge=0, le=1, description="confidence from which it learns one of them"
+    )
+    entropy_weight: Number = Field(
+        ge=0, description="weight of the entropy of openmatch's one-vs-all classifiers"
+    )
+    consistency_uratio: Whole = Field(
+        ge=1,
+        description="unlabeled images in the consistency of openmatch for each labeled one in a "
+        "batch; uratio counts those that it takes for inliers",
+    )
     lb_views: Whole = Field(ge=1, le=2, description="weak views of a labeled image")
     net_right: Text | None = Field(
         min_length=1, description="net of the right submodel; null: the same as net"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from dnll_plugin.settings.keys import OneOf
+from dnll_plugin.settings.values import OneOf
 
 
 def join_names(choices: Sequence[str]) -> str:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from pydantic import Field, create_model
 
-from dnll_plugin.settings.keys import Flag, Keys, MethodKeys, Number, RunKeys, Text, Whole
+from dnll_plugin.settings.keys import Keys, MethodKeys, RunKeys
+from dnll_plugin.settings.values import Flag, Number, Text, Whole
 
 Argument = Any
 """The toolbox's ``SSL_Argument``: name, type, default, help."""

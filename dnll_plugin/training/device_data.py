@@ -4,7 +4,7 @@ A batch holds what the toolbox's loaders would put into it, made of the same ima
 order; only its random augmentations are other ones, drawn for the whole batch from its seed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from dnll_plugin.augment.views import View
 from dnll_plugin.errors import InputError
 from dnll_plugin.protocols import ToolboxAlgorithm, ToolboxDataset
 from dnll_plugin.training.device_views import Item, NotInBatches, inspect_item, translate_pipeline
-from dnll_plugin.training.loaders import TRAIN_LOADERS, SeededBatch
+from dnll_plugin.training.loaders import ROTATED, SeededBatch, list_train_loaders
 
 Batch = dict[str, Tensor]
 
@@ -48,6 +48,7 @@ class DeviceLoader:
         batch_sampler: deals seeds and indices.
         device: where the images are kept and the batches made.
         host_targets: leave the labels on the host, where evaluation wants them.
+        images: what another loader keeps of the same images, of :func:`to_device`.
 
     Raises:
         NotInBatches: if the images are no array, or are augmented in a way that is not known.
@@ -59,6 +60,7 @@ class DeviceLoader:
         batch_sampler: Sampler[SeededBatch],
         device: torch.device,
         host_targets: bool = False,
+        images: Tensor | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_sampler = self.sampler = batch_sampler
@@ -66,7 +68,9 @@ class DeviceLoader:
         check_images(dataset)
         self.item = inspect_item(dataset)
         resize, self.views = translate_views(self.item)
-        self.images = to_device(dataset.data, resize, device) if self.views else None
+        if images is None and self.views:
+            images = to_device(dataset.data, resize, device)
+        self.images = images
         targets = torch.as_tensor(np.asarray(dataset.targets if self.item.target else ()))
         self.targets = targets if host_targets else targets.to(device)
 
@@ -154,6 +158,12 @@ def to_device(
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device)
 
 
+def find_images(dataset: ToolboxDataset, loaders: Iterable[Any]) -> Tensor | None:
+    """The images of a data set where another loader keeps them; its pipelines are the same."""
+    there = (loader for loader in loaders if isinstance(loader, DeviceLoader))
+    return next((each.images for each in there if each.dataset.data is dataset.data), None)
+
+
 def keep_on_device(algorithm: ToolboxAlgorithm, device: torch.device) -> None:
     """Replaces an algorithm's resumable loaders by ones whose images lie on the device.
 
@@ -167,12 +177,15 @@ def keep_on_device(algorithm: ToolboxAlgorithm, device: torch.device) -> None:
     """
     loaders = algorithm.loader_dict
     try:
-        for name in TRAIN_LOADERS:
-            loader = loaders[name]
-            loaders[name] = DeviceLoader(loader.dataset.dataset, loader.batch_sampler, device)
+        for name in list_train_loaders(algorithm):
+            if name == ROTATED:  # it loads its images itself
+                continue
+            batches, dataset = loaders[name].batch_sampler, loaders[name].dataset.dataset
+            images = find_images(dataset, loaders.values())
+            loaders[name] = DeviceLoader(dataset, batches, device, images=images)
         evaluation = loaders["eval"]
-        batches = BatchesInOrder(len(evaluation.dataset), evaluation.batch_size)
-        loaders["eval"] = DeviceLoader(evaluation.dataset, batches, device, host_targets=True)
+        in_order = BatchesInOrder(len(evaluation.dataset), evaluation.batch_size)
+        loaders["eval"] = DeviceLoader(evaluation.dataset, in_order, device, host_targets=True)
     except NotInBatches as error:
         name = algorithm.args.dataset
         raise InputError(f"data_on: device cannot take {name}: {error}; write loaders") from error

@@ -17,6 +17,7 @@ import torch
 from semilearn.core.hooks import Hook
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from dnll_plugin.datasets.subset import CHOSEN, WHOLE
 from dnll_plugin.errors import InputError
 from dnll_plugin.protocols import ToolboxAlgorithm, ToolboxDataset, ToolboxSampler
 
@@ -24,6 +25,9 @@ TRAIN_LOADERS = ("train_lb", "train_ulb")
 
 ROTATED = "train_ulb_rot"
 """CRMatch's third loader, from whose iterator it takes a batch in each step."""
+
+FURTHER_LOADERS = (ROTATED, CHOSEN, WHOLE)
+"""Loaders that one algorithm has beside those that all have."""
 
 SeededBatch = list[int]
 """The seed of a batch, followed by its indices."""
@@ -58,7 +62,7 @@ class SeededBatches(Sampler[SeededBatch]):
             yield [int(seeds.generate_state(1)[0]), *indices[first : first + self.batch_size]]
 
     def __len__(self) -> int:
-        return len(self.sampler) // self.batch_size
+        return -(-len(self.sampler) // self.batch_size)
 
 
 class SeededDataset(Dataset):
@@ -99,14 +103,14 @@ class LoaderPositionHook(Hook):
         skip = algorithm.it - algorithm.epoch * algorithm.num_iter_per_epoch
         loaders = algorithm.loader_dict
         for name in list_train_loaders(algorithm):
-            loaders[name].batch_sampler.start(algorithm.epoch, skip)
+            loaders[name].batch_sampler.start(algorithm.epoch, 0 if name == WHOLE else skip)
         if ROTATED in loaders:
             loaders[f"{ROTATED}_iter"] = iter(loaders[ROTATED])
 
 
 def list_train_loaders(algorithm: ToolboxAlgorithm) -> list[str]:
     """The names of the loaders that an algorithm trains with."""
-    return [name for name in (*TRAIN_LOADERS, ROTATED) if name in algorithm.loader_dict]
+    return [name for name in (*TRAIN_LOADERS, *FURTHER_LOADERS) if name in algorithm.loader_dict]
 
 
 def shard_sampler(sampler: Any, rank: int, world_size: int) -> Any:

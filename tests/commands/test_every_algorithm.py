@@ -16,9 +16,12 @@ TINY = [
     *("uratio=1", "img_size=8", "eval_batch_size=500", "num_labels=20", "net=cnn3"),
 ]
 TEXT_ONLY = {"multimatch": "built on nets with several heads for text"}
+OPEN_SET = ["ood_classes=2", "num_classes=8", "num_labels=16", "ulb_ood=0.1"]
 OWN_KEYS = {
     "dash": ["num_wu_iter=2", "num_wu_eval_iter=1"],
     "crmatch": ["net=wrn_28_2", "img_size=32", "batch_size=2"],  # all that the toolbox's knows
+    "iomatch": OPEN_SET,
+    "openmatch": [*OPEN_SET, "start_fix=1"],
 }
 
 

@@ -24,6 +24,7 @@ COMMON = [
     *("uratio=2", "img_size=8", "eval_batch_size=500", "use_tensorboard=false"),
 ]
 GLOBAL_BATCH = 8
+OPEN_SET = ("ood_classes=2", "num_classes=8", "num_labels=16", "ulb_ood=0.1")
 RUNS = {
     "mutual": ["algorithm=dnll_dual", "net=tiny"],
     "alternate": [
@@ -37,11 +38,20 @@ RUNS = {
     "beyond": ["algorithm=dnll_fixmatch", "net=tiny", "negative_sampling=beyond_top_k"],
     "shrinkmatch": ["algorithm=shrinkmatch", "net=tiny", "p_cutoff=0.15", "ema_p=0.5"],
     "fullflex": ["algorithm=fullflex", "net=tiny", "p_cutoff=0.4"],
+    "iomatch": [
+        *("algorithm=iomatch", "net=tiny", "p_cutoff=0.15", "q_cutoff=0.1", "alignment_steps=4"),
+        *OPEN_SET,
+    ],
+    "openmatch": ["algorithm=openmatch", "net=tiny", "start_fix=1", *OPEN_SET],
 }
 WITH_ALL = ["net=cnn3", "algorithm=dnll_dual"]
 """A net with batch norm, dropout and input noise."""
 
-RESUMED = {"": WITH_ALL, "_device": [*WITH_ALL, "data_on=device"]}
+RESUMED = {
+    "": WITH_ALL,
+    "_device": [*WITH_ALL, "data_on=device"],
+    "_chosen": ["net=cnn3", "algorithm=openmatch", "start_fix=0", "num_eval_iter=7", *OPEN_SET],
+}
 """By what ends their names, the runs ``whole`` and ``resumed``."""
 
 
@@ -191,6 +201,8 @@ EIGHT_STEPS = [
 OWN_KEYS = {
     "dash": ["num_wu_iter=2", "num_wu_eval_iter=1"],
     "crmatch": ["net=wrn_28_2", "img_size=32"],  # all that the toolbox's knows
+    "iomatch": [*OPEN_SET],
+    "openmatch": [*OPEN_SET, "epoch=4", "start_fix=1"],
 }
 
 

@@ -27,6 +27,7 @@ SHORT = [
     "img_size=8",
     "eval_batch_size=500",
 ]
+OPEN_SET = ("num_classes=6", "num_labels=24", "ood_classes=4", "ulb_ood=0.3")
 RUN_FILES = {
     "config.yaml",
     "log.txt",
@@ -103,17 +104,16 @@ def test_run_writes_its_files(tmp_path: Path, algorithm: str) -> None:
     assert {f"train/{name}" for name in used} <= found[0].keys()
 
 
-@pytest.mark.parametrize("algorithm", ["fixmatch", "dnll_fixmatch", "dnll_dual"])
+@pytest.mark.parametrize("algorithm", ["fixmatch", "dnll_fixmatch", "dnll_dual", "iomatch"])
 def test_strangers_are_a_share_of_the_unlabeled_images(tmp_path: Path, algorithm: str) -> None:
-    ood = ["num_classes=6", "num_labels=24", "ood_classes=4", "ulb_ood=0.3"]
-    assert train(tmp_path, f"algorithm={algorithm}", *ood) == 0
+    assert train(tmp_path, f"algorithm={algorithm}", *OPEN_SET) == 0
     split = np.load(tmp_path / "run/split.npz")
     targets = digits_targets()
     assert set(targets[split["labeled"]]) == set(range(6))
     assert (targets[split["unlabeled"]] >= 6).mean() == pytest.approx(0.3, abs=1e-3)
     record = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[0])
     kinds = ("util_ratio_inlier", "util_ratio_outlier")
-    if algorithm != "fixmatch":
+    if algorithm.startswith("dnll"):
         kinds += ("negative_ratio_inlier", "negative_ratio_outlier")
     assert all(0 <= record[f"train/{kind}"] <= 1 for kind in kinds)
 
@@ -144,6 +144,10 @@ def test_finished_run_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("lc_meanteacher", ["lb_views=2", "clustering_start=1", "lr_schedule=linear_to_zero"]),
         ("shrinkmatch", ["p_cutoff=0.2", "ema_p=0.5"]),
         ("shrinkmatch", ["p_cutoff=0.2", "alignment=average", "restart_share=false"]),
+        ("iomatch", ["p_cutoff=0.2", "q_cutoff=0.1", "alignment_steps=4", *OPEN_SET]),
+        ("openmatch", ["start_fix=1", *OPEN_SET]),
+        ("openmatch", ["start_fix=0", "data_on=device", "num_eval_iter=1", *OPEN_SET]),
+        ("openmatch", ["start_fix=1", "use_cat=false", "num_workers=1", *OPEN_SET]),
         ("fullmatch", ["p_cutoff=0.4"]),
         ("fullflex", ["p_cutoff=0.4"]),
         ("freematch", []),

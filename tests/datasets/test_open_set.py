@@ -80,7 +80,7 @@ def test_strangers_of_the_toolboxs_own_sets(make_args):
 
     whole = {"train_lb": dataset("fullysupervised"), "train_ulb": dataset("fullysupervised")}
     whole |= {"eval": dataset("fullysupervised"), "test": None}
-    args = make_args(num_labels=6, ulb_ood=0.3)
+    args = make_args(num_labels=6, ulb_ood=0.3, dataset="cifar10")
     made = add_ood_images(whole, args, "flexmatch", 3, include_lb_to_ulb=True)
     wanted = split_indices(TARGETS, 3, SplitSettings(6, 0, ulb_ood=0.3))
     for name, at in (("train_lb", wanted.labeled), ("train_ulb", wanted.unlabeled)):
@@ -95,3 +95,18 @@ def test_strangers_of_the_toolboxs_own_sets(make_args):
     unknown = made["eval"].unknown
     assert (unknown.data[:, 0, 0, 0] >= 3).all()
     assert unknown.targets.tolist() == [-1] * 80
+    assert made["train_lb"].classes == ["airplane", "automobile", "bird"]
+
+
+def test_known_classes_of_the_toolboxs_own_sets(make_args):
+    images = np.broadcast_to(TARGETS[:, None, None, None], (len(TARGETS), 4, 4, 3)).astype(np.uint8)
+    names = ("train_lb", "train_ulb", "eval")
+    whole = {name: SimpleNamespace(data=images, targets=TARGETS.tolist()) for name in names}
+    args = make_args(num_labels=6, ulb_ood=0.4, dataset="cifar10", known_classes="cat,bird,deer")
+    made = add_ood_images(whole, args, "fixmatch", 3, include_lb_to_ulb=True)
+    for dataset in (made[name] for name in names):
+        assert dataset.classes == ["bird", "cat", "deer"]
+        original = dataset.data[:, 0, 0, 0].astype(int)
+        expected = np.where(original >= 2, original - 2, -1)
+        np.testing.assert_array_equal(dataset.targets, expected)
+    assert (made["train_ulb"].targets == -1).sum() == 80  # all that there are

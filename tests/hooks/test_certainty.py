@@ -6,7 +6,7 @@ import pytest
 import semilearn  # noqa: F401  (before the hooks, which it registers)
 import torch
 
-from dnll_plugin.hooks.alignment import QUEUE_LENGTH, AverageAlignmentHook, QueueAlignmentHook
+from dnll_plugin.hooks.alignment import AverageAlignmentHook, QueueAlignmentHook
 from dnll_plugin.hooks.certainty import CertaintyHook
 
 ALONE = SimpleNamespace(distributed=False, world_size=1, num_iter_per_epoch=2)
@@ -29,7 +29,7 @@ def test_the_queue_forgets_what_is_older_than_its_length() -> None:
     hook = QueueAlignmentHook()
     hook.dist_align(ALONE, torch.tensor([[0.9, 0.1]]))
     assert hook.state_dict()["pointer"] == 1
-    for _ in range(QUEUE_LENGTH):
+    for _ in range(hook.length):
         aligned = hook.dist_align(ALONE, torch.tensor([[0.4, 0.6]]))
     assert hook.state_dict()["pointer"] == 1
     torch.testing.assert_close(aligned, torch.tensor([[0.5, 0.5]]))

@@ -9,7 +9,10 @@ from dnll_plugin.nets.lookup import find_builder
 from dnll_plugin.nets.pair import SubmodelPair
 
 SINGLE = ["cnn3", "cnn13", "timm_resnet10t@32", "timm_test_vit@32", "wrn_28_2"]
-AUXILIARY = ["auxiliary_cnn3", "auxiliary_timm_test_vit@32"]
+WITH_HEADS = [
+    *("auxiliary_cnn3", "auxiliary_timm_test_vit@32"),
+    *("iomatch_cnn3", "iomatch_timm_test_vit@32", "openmatch_wrn_28_2"),
+]
 PAIRS = ["dual_cnn3", "dual_cnn3+wrn_28_2", "dual_timm_resnet10t@32+timm_test_vit@32"]
 
 
@@ -18,7 +21,7 @@ def test_own_builders():
     assert find_builder("cnn13") is cnn13
 
 
-@pytest.mark.parametrize("name", SINGLE + PAIRS + AUXILIARY)
+@pytest.mark.parametrize("name", SINGLE + PAIRS + WITH_HEADS)
 @torch.no_grad()
 def test_evaluation_as_the_toolbox_does_it(name):
     trained = find_builder(name)(num_classes=4)
@@ -48,15 +51,16 @@ def test_pairs_move_through_the_toolboxs_optimizer(name, layer_decay):
 
 
 @pytest.mark.parametrize("layer_decay", [1.0, 0.75])
-@pytest.mark.parametrize("name", AUXILIARY)
-def test_an_auxiliary_head_moves_through_the_toolboxs_optimizer(name, layer_decay):
+@pytest.mark.parametrize("name", WITH_HEADS)
+def test_heads_move_through_the_toolboxs_optimizer(name, layer_decay):
     from semilearn.core.utils import get_optimizer
 
     net = find_builder(name)(num_classes=4)
     optimizer = get_optimizer(net, "SGD", lr=0.1, weight_decay=0.1, layer_decay=layer_decay)
     rates = {p: group["lr"] for group in optimizer.param_groups for p in group["params"]}
     assert set(rates) == set(net.parameters())
-    assert {rates[p] for p in net.auxiliary_head.parameters()} == {0.1}
+    heads = [p for name, p in net.named_parameters() if not name.startswith("backbone.")]
+    assert {rates[p] for p in heads} == {0.1}
 
 
 @pytest.mark.parametrize(

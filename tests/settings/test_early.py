@@ -30,6 +30,7 @@ WRONG = [
     "learning-rate=1",
     "num_labels=25",
     "ood_classes=11",
+    "algorithm=iomatch",
     "momentum=0",
     "data_on=disk",
     "dataset=imagefolder",

@@ -602,7 +602,30 @@ def test_any_overrides_give_settings_that_can_be_written_and_read_or_one_line(fo
             ("ood_classes=4", "num_classes=6", "num_labels=6", "label_file=x"),
             "label_file: goes without ood_classes",
         ),
+        (("known_classes=cat,dog",), "known_classes: needs ood_classes"),
+        (
+            ("ood_classes=8", "num_classes=2", "num_labels=4", "known_classes=cat,dogg"),
+            "known_classes: cifar10 has no class 'dogg'; did you mean 'dog'?",
+        ),
+        (
+            ("ood_classes=8", "num_classes=2", "num_labels=4", "known_classes=cat,dog,cat"),
+            "known_classes: lists 'cat' more than once",
+        ),
+        (
+            ("ood_classes=8", "num_classes=2", "num_labels=4", "known_classes=cat,dog,frog"),
+            "known_classes: lists 3 classes, but num_classes is 2; write num_classes=3",
+        ),
+        (("algorithm=iomatch",), "algorithm: iomatch is for unlabeled images of no class"),
+        (
+            ("algorithm=openmatch", "ood_classes=4", "num_classes=6", "num_labels=6"),
+            "algorithm: openmatch is for unlabeled images of no class, and there are none; write",
+        ),
     ],
 )
 def test_strangers_that_cannot_be(error, override, expected):
     assert error(FIXMATCH, *override).startswith(expected)
+
+
+def test_own_images_may_hold_strangers_that_nobody_knows_of(resolve):
+    own = {**FIXMATCH, "algorithm": "iomatch", "dataset": "stl10"}
+    assert resolve(own).algorithm == "iomatch"

@@ -31,7 +31,7 @@ def test_every_key_has_a_row_with_each_default_and_the_algorithms() -> None:
     assert row.startswith("| `negative_weight` | 75; `dnll_<algorithm>`: 1 | a number of at least")
     assert "`dnll_dual`, `dnll_meanteacher`, `dnll_<algorithm>` |" in row
     (row,) = [row for row in table if row.startswith("| `consistency_weight` |")]
-    assert "| 10; `lc_meanteacher`: 100 |" in row
+    assert "| 10; `lc_meanteacher`: 100; `openmatch`: 0.5 |" in row
     assert "| `strict_images` | false | true or false |" in tables.run_table()
     assert "| `lr_schedule` | toolbox |" in tables.run_table()
 
