@@ -86,9 +86,19 @@ class FiniteHook(Hook):
         self.gradients: dict[tuple[str, ...], FirstBad] = {}
         self.updated = False
         self.skipped = 0
+        self.handle: Any = None
 
-    def before_run(self, algorithm: ToolboxAlgorithm) -> None:
-        algorithm.optimizer.register_step_pre_hook(lambda *_: self.look_at_gradients(algorithm))
+    def before_train_step(self, algorithm: ToolboxAlgorithm) -> None:
+        self.release()  # of a step that failed
+        self.handle = algorithm.optimizer.register_step_pre_hook(
+            lambda *_: self.look_at_gradients(algorithm)
+        )
+
+    def release(self) -> None:
+        """Leaves the optimizer alone: updates outside of a run's steps are not looked at."""
+        if self.handle is not None:
+            self.handle.remove()
+            self.handle = None
 
     def look_at_gradients(self, algorithm: ToolboxAlgorithm) -> None:
         """Called before the optimizer's step, which the scaler may leave out."""
@@ -102,6 +112,7 @@ class FiniteHook(Hook):
         look(self.gradients, tuple(gradients), norms, algorithm.it + 1)
 
     def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
+        self.release()
         if self.updated:
             names, values = collect_losses(algorithm)
             look(self.losses, names, values, algorithm.it + 1)

@@ -22,9 +22,9 @@ class Run:
             model=self.model, optimizer=self.optimizer, it=0, log_dict={}, num_log_iter=log
         )
         self.algorithm.num_eval_iter = self.algorithm.num_train_iter = 1000
-        self.hook.before_run(self.algorithm)
 
     def step(self, factor: float = 1.0, gradient: float | None = None, **log: Any) -> None:
+        self.hook.before_train_step(self.algorithm)
         loss = self.model(torch.ones(1, 2)).sum() * factor
         self.algorithm.out_dict = {"loss": loss}
         self.algorithm.log_dict = log
