@@ -73,6 +73,14 @@ def test_the_first_bad_step_is_kept_until_it_is_read() -> None:
     assert "not finite at step 4: loss" in message(run)
 
 
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+def test_a_bad_loss_that_is_logged_is_named(kind: Any) -> None:
+    run = Run(log=10)
+    for it in range(9):
+        run.step(**{"train/unsup_loss": kind(math.inf if it == 4 else 1.0)})
+    assert "not finite at step 5: unsup_loss" in message(run)
+
+
 def test_terms_of_the_plugin_are_named() -> None:
     run = Run(log=10)
     for it in range(10):
