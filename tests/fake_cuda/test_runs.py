@@ -94,3 +94,13 @@ def test_two_ranks_wait_for_nothing_between_log_steps(work, tmp_path):
     ]
     first, second = work(jobs, ranks=2)
     assert first == second == [{"code": 0}] * len(RANKS), (first, second)
+
+
+def test_bench_says_that_it_could_not_count(work, tmp_path):
+    """CUPTI, which sees no GPU here, does not start: the profiler only warns, and records none."""
+    file = tmp_path / "bench.json"
+    options = ["--c", str(DIGITS), "--rounds", "2", "--json", str(file)]
+    tiny = ("device=cuda", "img_size=8", "batch_size=4", "uratio=1", "net=cnn3")
+    assert work([{"bench": [*options, "--set", *tiny]}]) == [[{"code": 0}]]
+    for row in json.loads(file.read_text()):
+        assert row["kernel_launches"] is row["synchronisations"] is None

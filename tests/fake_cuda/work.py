@@ -1,7 +1,8 @@
 """What the tests of the counterfeit device do in a process of their own: ``work.py JOBS RESULTS``.
 
-``JOBS`` is a file with a JSON list. A job is ``{"settings": [...]}``, an algorithm to step, or
-``{"arguments": [...]}``, a run of ``dnll train``: see :func:`step_algorithm` and :func:`train`.
+``JOBS`` is a file with a JSON list. A job is ``{"settings": [...]}``, an algorithm to step,
+``{"arguments": [...]}``, a run of ``dnll train``: see :func:`step_algorithm` and :func:`train`, or
+``{"bench": [...]}``, what follows ``dnll bench``.
 Each writes a line of JSON to ``RESULTS``. Numbers mean nothing here, so none ends a run.
 """
 
@@ -162,6 +163,8 @@ def train(arguments, stop_at=None, strict=(0, 0), port=None):
 
 def work(job):
     try:
+        if "bench" in job:
+            return {"code": main(["bench", *job["bench"]])}
         return step_algorithm(job["settings"]) if "settings" in job else train(**job)
     except Exception as error:
         return {"error": "".join(traceback.format_exception(error))}
