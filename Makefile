@@ -16,10 +16,10 @@ TORCH = $(shell sed -n 's/^torch[a-z]*==.*/&/p' requirements.txt)
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs docs-tables
+.PHONY: help demo test test-slow test-fake-cuda lint docs docs-tables
 
 help: ## show these lines
-	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 20
 
 demo: $(READY) ## train on 1,797 handwritten digits of which 20 have a label, on any computer
 	$(BIN)/dnll train --c config/dnll_digits_20.yaml --save_dir runs --save_name demo --resume
@@ -29,6 +29,9 @@ test: $(READY) ## run the tests
 
 test-slow: $(READY) ## run the tests that take longer than ten seconds each
 	$(BIN)/python -m pytest -m slow
+
+test-fake-cuda: $(READY) ## run CUDA code without a GPU: every algorithm, waits, launches (Linux, gcc)
+	$(BIN)/python -m pytest -m slow tests/fake_cuda
 
 lint: $(READY) ## check style, formatting and types
 	$(BIN)/ruff check

@@ -102,13 +102,22 @@ class Ranks:
         result = self.run_on_all_ranks(function if self.is_first else _nothing)
         return self.gather(result)[0]
 
-    def all_reduce_max(self, number: int) -> int:
-        """The largest of the ranks' numbers, on the host: no GPU waits for it."""
+    def start_max(self, number: int) -> Callable[[], int]:
+        """Starts to find the largest of the ranks' numbers, on the host: no GPU waits for it.
+
+        Returns:
+            A function that gives it, and waits for ranks that have not told theirs yet.
+        """
         if self.world_size == 1:
-            return number
+            return lambda: number
         largest = torch.tensor(number)
-        dist.all_reduce(largest, dist.ReduceOp.MAX)
-        return int(largest)
+        work = dist.all_reduce(largest, dist.ReduceOp.MAX, async_op=True)
+
+        def wait() -> int:
+            work.wait()
+            return int(largest)
+
+        return wait
 
     def device_for_rank(self, device: torch.device) -> torch.device:
         """The device of this process, where the run is on devices of that type.

@@ -80,11 +80,47 @@ def test_an_update_over_ranks_is_the_toolboxs(group: None) -> None:
     assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
 
 
+@pytest.mark.parametrize("bucket_bytes", [1, 20, 10**6])
+def test_gradients_are_averaged_in_buckets_of_any_size(
+    group: None, monkeypatch: pytest.MonkeyPatch, bucket_bytes: int
+) -> None:
+    """The sum over the group's one process, divided by two."""
+    monkeypatch.setattr(ddp, "BUCKET_BYTES", bucket_bytes)
+    model = nn.ModuleList([nn.Linear(3, 2), nn.Linear(2, 1).double(), nn.Linear(2, 2)])
+    x = torch.rand(4, 3)
+
+    def gradients(passes: int) -> list[torch.Tensor]:
+        model.zero_grad()
+        for _ in range(passes):
+            model[1](model[0](x).double()).sum().backward()
+        assert all(parameter.grad is None for parameter in model[2].parameters())
+        return [parameter.grad.clone() for parameter in model[:2].parameters()]
+
+    alone = gradients(1)
+    ddp.GradientAverage(model.parameters(), 2)
+    for passes, share in ((1, 0.5), (2, 0.75)):  # (0.5 + 1) / 2: what is there already goes along
+        averaged = gradients(passes)
+        for one, two in zip(alone, averaged, strict=True):
+            torch.testing.assert_close(two, share * one)
+
+
 def test_buffers_are_those_of_rank_0(group: None) -> None:
     made = algorithm()
     before = [buffer.clone() for buffer in made.model.buffers()]
     ddp.BuffersHook().after_train_step(made)
     assert all(torch.equal(a, b) for a, b in zip(before, made.model.buffers(), strict=True))
+
+
+def test_ranks_hear_of_a_signal_at_the_start_of_the_next_step(group: None) -> None:
+    came: list[int] = []
+    hook = ddp.AgreementHook(lambda: came[0] if came else None, Ranks(0, 2, 0))
+    hook.before_train_step(None)
+    came.append(15)
+    hook.before_train_step(None)
+    assert hook.agreed() is None
+    hook.before_train_step(None)
+    assert hook.agreed() == 15
+    hook.after_run(None)
 
 
 def test_a_single_process_hears_of_a_signal_at_once() -> None:

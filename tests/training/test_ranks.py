@@ -103,7 +103,7 @@ def test_once_is_called_on_rank_0_only(rank: int) -> None:
 
 def test_a_single_process_asks_nobody() -> None:
     assert ALONE.gather(3) == [3]
-    assert ALONE.all_reduce_max(15) == 15
+    assert ALONE.start_max(15)() == 15
     assert ALONE.run_on_rank0(lambda: 4) == ALONE.run_on_rank0_first(lambda: 4) == 4
     with pytest.raises(InputError, match="x"):
         ALONE.run_on_all_ranks(fails(InputError("x")))
