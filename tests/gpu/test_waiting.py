@@ -24,7 +24,7 @@ def waits_are_errors(device: torch.device) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("amp", ["false", "true"])
-@pytest.mark.parametrize("algorithm", ["dnll_dual", "dnll_meanteacher", "fixmatch"])
+@pytest.mark.parametrize("algorithm", ["dnll_dual", "dnll_meanteacher"])
 def test_no_step_waits(
     device: torch.device, build: Any, batches: Any, algorithm: str, amp: str
 ) -> None:
