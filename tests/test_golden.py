@@ -1,6 +1,7 @@
 """Our step on the logits of the golden vectors gives what the authors' code computed."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,10 +42,21 @@ GOLDEN = Path(os.environ.get("DNLL_GOLDEN_DIR") or Path(__file__).parent / "data
 TOLERANCE = 1e-9
 
 
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)], autouse=True)
+def device(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Has tensors made on a device, for those that a test makes and those that it loads."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA here")
+    with torch.device(request.param):
+        yield
+
+
 def load(path: Path) -> dict[str, Any]:
     with np.load(path) as arrays:
         return {
-            name: torch.from_numpy(array) if array.ndim else array.item()
+            name: torch.from_numpy(array).to(torch.get_default_device())
+            if array.ndim
+            else array.item()
             for name, array in arrays.items()
         }
 

@@ -155,7 +155,7 @@ class SlurmLauncher:
         if self.cancels:
             self.queue.cancel(list(self.jobs))
             self.asked_at = float("-inf")
-        else:
+        elif self.jobs:
             self.say(f"{len(self.jobs)} runs stay in SLURM's queue and go on")
             self.jobs.clear()
 

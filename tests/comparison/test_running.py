@@ -1,4 +1,4 @@
-"""Running children: a few at a time, failures, signals, the lock. The children are stubs."""
+"""Runs in processes of this machine: a few at a time, failures, signals, the lock. All are stubs."""
 
 import os
 import signal

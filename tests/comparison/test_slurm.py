@@ -184,6 +184,21 @@ def test_a_job_with_other_options_ends_before_the_run_is_handed_over_again(
     assert len(said) == 1
 
 
+def test_a_job_that_a_killed_call_could_not_record_ends_first(make_run, launch):
+    launcher, queue, _ = launch(FINISH)
+    answer, strays = queue.read_states, {"7": "RUNNING", "8": "CANCELLED"}
+    queue.read_states = lambda: {**answer(), **strays}
+    cancelled = []
+
+    def cancel(jobs):
+        cancelled.extend(jobs)
+        strays.clear()
+
+    queue.cancel = cancel
+    assert run_all([make_run()], launcher, Watch(), nothing) == []
+    assert cancelled == ["7"]
+
+
 def test_a_queue_that_does_not_answer_ends_no_run(make_run, launch):
     launcher, queue, _ = launch(FINISH)
     answer, asked = queue.read_states, []
