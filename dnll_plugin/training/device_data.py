@@ -21,6 +21,7 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.protocols import ToolboxAlgorithm, ToolboxDataset
 from dnll_plugin.training.device_views import Item, NotInBatches, inspect_item, translate_pipeline
 from dnll_plugin.training.loaders import TRAIN_LOADERS, SeededBatch
+from dnll_plugin.training.open_set import UNKNOWN
 
 Batch = dict[str, Tensor]
 
@@ -170,9 +171,10 @@ def keep_on_device(algorithm: ToolboxAlgorithm, device: torch.device) -> None:
         for name in TRAIN_LOADERS:
             loader = loaders[name]
             loaders[name] = DeviceLoader(loader.dataset.dataset, loader.batch_sampler, device)
-        evaluation = loaders["eval"]
-        batches = BatchesInOrder(len(evaluation.dataset), evaluation.batch_size)
-        loaders["eval"] = DeviceLoader(evaluation.dataset, batches, device, host_targets=True)
+        for name in [name for name in ("eval", UNKNOWN) if name in loaders]:
+            dataset, size = loaders[name].dataset, loaders[name].batch_size
+            in_order = BatchesInOrder(len(dataset), size)
+            loaders[name] = DeviceLoader(dataset, in_order, device, host_targets=True)
     except NotInBatches as error:
         name = algorithm.args.dataset
         raise InputError(f"data_on: device cannot take {name}: {error}; write loaders") from error

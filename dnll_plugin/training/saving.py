@@ -15,12 +15,13 @@ from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.folder import BEST
 from dnll_plugin.runs.signals import Interruption
 from dnll_plugin.training import checkpoint
-from dnll_plugin.training.calibration import record_predictions
 from dnll_plugin.training.foreign_checkpoint import (
     check_weights,
     load_from_toolbox,
     malformed_is_wrong_input,
 )
+from dnll_plugin.training.open_set import measure_open_set
+from dnll_plugin.training.predictions import record_predictions
 from dnll_plugin.training.ranks import ALONE, Ranks
 
 FROM_TOOLBOX = "{} is the toolbox's, which does not save its random generators; they start anew"
@@ -35,17 +36,16 @@ class Interrupted(Exception):
 
 
 class QuietEvaluationHook(EvaluationHook):
-    """The toolbox's evaluation, with the calibration at the last step, and without saving and
-    loading models once more after the run.
+    """The toolbox's evaluation, with that of unknown test images, at the last step with the
+    calibration, and without saving and loading models once more after the run.
     """
 
     def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
-        if not self.is_last_iter(algorithm):
-            super().after_train_step(algorithm)
-            return
         with record_predictions(algorithm) as predictions:
             super().after_train_step(algorithm)
-        algorithm.log_dict |= predictions.calibration_errors("eval")
+        if self.is_last_iter(algorithm):
+            algorithm.log_dict |= predictions.calibration_errors("eval")
+        algorithm.log_dict |= measure_open_set(algorithm, predictions)
 
     def after_run(self, algorithm: ToolboxAlgorithm) -> None:
         algorithm.results_dict = {
