@@ -8,7 +8,8 @@ from pathlib import Path
 from dnll_plugin.commands.main import COMMANDS
 
 PACKAGE = Path(__file__).parents[1] / "dnll_plugin"
-FILES = sorted(PACKAGE.rglob("*.py"))
+FILES = sorted(set(PACKAGE.rglob("*.py")) - set(PACKAGE.glob("upstream/files/**/*.py")))
+"""Without the files of the patch series, which are in the toolbox's style."""
 
 LAYERS = (
     ("errors", "files", "protocols"),

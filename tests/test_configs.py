@@ -46,7 +46,7 @@ def test_the_promised_configs_are_there():
         *("fixmatch_cifar10_40", "flexmatch_cifar10_40"),
         *("dnll_cifar10_1000_cnn13", "dnll_cifar10_4000_cnn13", "dnll_mt_cifar10_1000_cnn13"),
         *("dnll_cifar100_10000_cnn13", "dnll_mnist_20", "dnll_usps2mnist", "dnll_images"),
-        *("lcmt_cifar10_4000", "lcmt_svhn_1000"),
+        *("lcmt_cifar10_4000", "lcmt_svhn_1000", "images_cpu"),
     }
 
 
@@ -93,8 +93,9 @@ def test_local_clustering_has_the_published_values(
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_config_resolves_and_holds_no_key_of_another_algorithm(name, own_images):
-    got = settings.resolve(CONFIGS[name], data_dir=own_images if name == "dnll_images" else None)
-    assert got.notes == ("clip: accepted, but nothing reads it",)
+    own = settings.read_yaml(CONFIGS[name])["dataset"] == "imagefolder"
+    got = settings.resolve(CONFIGS[name], data_dir=own_images if own else None)
+    assert got.notes == ()
     assert got.save_name == name
 
 
@@ -133,6 +134,13 @@ def test_a_baseline_differs_only_in_what_is_its_own(baseline):
     assert {key: value for key, value in dual.items() if key not in own} == {
         key: value for key, value in other.items() if key not in own
     }
+
+
+def test_own_images_have_one_algorithm_on_a_cpu_and_on_a_gpu():
+    cpu, gpu = (settings.read_yaml(CONFIGS[name]) for name in ("images_cpu", "dnll_images"))
+    sizes = {"save_name", "load_path", "num_train_iter", "num_eval_iter", "num_log_iter", "net"}
+    sizes |= {"num_labels", "batch_size", "ema_m", "img_size", "num_workers", "channels_last"}
+    assert {key for key in cpu.keys() | gpu.keys() if cpu.get(key) != gpu.get(key)} == sizes
 
 
 def test_the_demo_is_small_and_its_ramps_end_within_it():

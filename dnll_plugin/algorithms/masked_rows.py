@@ -7,6 +7,7 @@ from typing import Any
 from semilearn.core import AlgorithmBase
 from torch import Tensor
 
+from dnll_plugin.hooks.logged_numbers import leave_numbers_on
 from dnll_plugin.hooks.step_record import record_step
 
 PendingLoss = tuple[Tensor, dict[str, Tensor]]
@@ -78,7 +79,7 @@ class MaskedRowsMixin(AlgorithmBase):
             StepNotRecordedError: If the step hands over no strong logits, weak prediction or mask.
         """
         own = {name: batch[name] for name in self.step_arguments if name in batch}
-        with record_step(self) as record:
+        with record_step(self) as record, leave_numbers_on("cuda"):
             out_dict, log_dict = super().train_step(**own)
         self.batch = batch
         try:

@@ -1,7 +1,7 @@
 """The passes of a training step: which nets saw which inputs, and the same again without a method.
 
 The *floor* of a step is the time of its passes alone: the same nets on the same inputs, forward and
-where the step has a gradient backward, with a sum for a loss, and the same optimizer.
+where the step has a gradient backward, with a mean for a loss, and the same optimizer.
 """
 
 from collections.abc import Iterator
@@ -48,13 +48,19 @@ def recorded(nets: list[nn.Module]) -> Iterator[list[Pass]]:
 
 
 def replay(passes: list[Pass]) -> Tensor:
-    """Calls the nets again; returns the sum of the logits that have a gradient."""
-    sums = []
+    """Calls the nets again; returns the means of the logits that have a gradient, added up.
+
+    A mean has gradients of the size of a real loss's. Those of a sum, times the 65,536 of the
+    scaler, are more than float16 holds, and the scaler would leave out the update. In float32, for
+    the same reason.
+    """
+    means = []
     for call in passes:
         with torch.set_grad_enabled(call.gradient):
             output = call.net(*call.args, **call.kwargs)
-            sums += [logits.sum() for logits in select_logits(output) if call.gradient]
-    return torch.stack(sums).sum()
+            if call.gradient:
+                means += [logits.mean(dtype=torch.float32) for logits in select_logits(output)]
+    return torch.stack(means).sum()
 
 
 def select_logits(output: Any) -> list[Tensor]:

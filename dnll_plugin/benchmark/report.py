@@ -21,22 +21,34 @@ PARTS = {
 }
 """Parts of an iteration, each the time between two stages."""
 
+CALLS = {"launches": "kernel_launches", "waits": "synchronisations"}
+"""What a step asks of a CUDA device, by the heading of its column."""
+
 
 def table(rows: Sequence[Row]) -> Table:
     """The rows as a table for the terminal."""
     shown = Table(box=None, pad_edge=False)
     for name in ("algorithm", "net", "batch"):
         shown.add_column(name)
-    for name in ("floor", "step", "iteration", "end to end", "step/floor", "iteration/step"):
+    on_cuda = any(name in row for row in rows for name in CALLS.values())
+    ratios = ("step/floor", "iteration/step", *(CALLS if on_cuda else ()))
+    for name in ("floor", "step", "iteration", "end to end", *ratios):
         shown.add_column(name, justify="right")
     for row in rows:
         stages = [f"{row[f'{s}_ms']:.1f}" for s in ("floor", "step", "iteration", "end_to_end")]
-        ratios = [
+        figures = [
             f"{row[name]:.3f} ± {row[f'{name}_spread']:.3f}"
             for name in ("step_over_floor", "iteration_over_step")
         ]
-        shown.add_row(row["algorithm"], row["net"], row["batch"], *stages, *ratios)
+        if on_cuda:
+            figures += [describe_calls(row.get(name)) for name in CALLS.values()]
+        shown.add_row(row["algorithm"], row["net"], row["batch"], *stages, *figures)
     return shown
+
+
+def describe_calls(number: int | None) -> str:
+    """A number of calls of the device, for the terminal."""
+    return "not counted" if number is None else str(number)
 
 
 def draw(rows: Sequence[Row], picture: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dnll_plugin.benchmark.counting import device_calls
+from dnll_plugin.benchmark.counting import Calls, device_calls
 from dnll_plugin.benchmark.passes import recorded, replay
 from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.training.passes import find_nets
@@ -23,7 +23,7 @@ class Timings:
     """Milliseconds of each stage, one number a round; and what a step asks of a CUDA device."""
 
     rounds: dict[str, list[float]]
-    calls: dict[str, int] = field(default_factory=dict)
+    calls: Calls = field(default_factory=dict)
 
     def median(self, stage: str) -> float:
         """Median time of a stage in milliseconds."""
@@ -85,7 +85,7 @@ def in_turn(
 def begin(algorithm: ToolboxAlgorithm) -> Iterator[dict[str, Any]]:
     """Begins a run whose steps are to be timed; gives its batches, without end.
 
-    The learning rate is 0, so that a sum for a loss leaves the weights alone; no time depends on
+    The learning rate is 0, so that a mean for a loss leaves the weights alone; no time depends on
     it.
 
     Args:

@@ -4,7 +4,6 @@ This process stays small: it imports neither torch nor the toolbox, which the ru
 """
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,12 @@ from pathlib import Path
 from rich.console import Console
 
 from dnll_plugin.algorithms.table import is_own
+from dnll_plugin.commands.launchers import (
+    add_launcher_options,
+    build_launcher,
+    check_launcher,
+    count_places,
+)
 from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.comparison import report
 from dnll_plugin.comparison.checks import was_begun_by_other_code
@@ -22,7 +27,7 @@ from dnll_plugin.comparison.folder import LOGS, RUNS, acquire_folder, place_runs
 from dnll_plugin.comparison.plan import Plan, Request, Run
 from dnll_plugin.comparison.planning import plan_in_child
 from dnll_plugin.comparison.progress import Display
-from dnll_plugin.comparison.running import VISIBLE, Failure, Launch, read_devices, run_all
+from dnll_plugin.comparison.running import Failure, run_all
 from dnll_plugin.comparison.schedule import Pace
 from dnll_plugin.comparison.statistics import read_result
 from dnll_plugin.comparison.variants import Variant, list_variants
@@ -59,20 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data_dir", metavar="D", help="folder of the data sets")
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="runs at a time; by default one, or one a device"
-    )
-    parser.add_argument(
-        "--devices",
-        nargs="+",
-        default=[],
-        metavar="cuda:N",
-        help="GPUs to spread the runs over; with more --jobs than GPUs they share them",
-    )
-    parser.add_argument(
         "--out",
         metavar="DIR",
         help="folder of the report and the runs; by default saved_models/compare_<config>",
     )
+    add_launcher_options(parser)
     add_plugin_option(parser)
     add_set_option(parser, "settings that beat the file's, for every algorithm that has the key")
 
@@ -87,8 +83,7 @@ def run(options: argparse.Namespace) -> int:
     check_seeds(options.seeds)
     baseline = choose_baseline(options.baseline, variants)
     tasks = name_tasks([Path(file) for file in options.c])
-    devices = read_devices(options.devices, os.environ.get(VISIBLE))
-    jobs = check_jobs(options.jobs, len(devices))
+    check_launcher(options)
     out = Path(options.out or f"saved_models/compare_{'_'.join(tasks)[:80]}")
     console = Console()
 
@@ -104,11 +99,10 @@ def run(options: argparse.Namespace) -> int:
         pace = learn_pace(runs)
         warn_of_other_code(runs, say)
         waiting = [run for run in runs if not run.folder.is_finished()]
-        launch = Launch(jobs, devices, lock)
-        with Display(runs, console, pace, jobs) as display:
-            failures = run_all(
-                waiting, launch, out / LOGS, display, interruption, pace.choose_longest
-            )
+        places = count_places(options, len(runs))
+        launcher = build_launcher(options, places, out, lock, say)
+        with Display(runs, console, pace, places) as display:
+            failures = run_all(waiting, launcher, display, interruption, pace.choose_longest)
         number = interruption()
         if number is not None:
             say("interrupted: the same command goes on with what is not finished")
@@ -218,16 +212,3 @@ def check_seeds(seeds: Sequence[int]) -> None:
             raise InputError(f"--seeds: {seed} stands there twice; write it once")
     if min(seeds) < 0:
         raise InputError(f"--seeds: must not be negative, got {min(seeds)}")
-
-
-def check_jobs(jobs: int | None, devices: int) -> int:
-    """Runs at a time: as many as asked for, else one a device.
-
-    Raises:
-        InputError: If there is to be none.
-    """
-    if jobs is None:
-        return max(1, devices)
-    if jobs < 1:
-        raise InputError(f"--jobs: must be at least 1, got {jobs}")
-    return jobs

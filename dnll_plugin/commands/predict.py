@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     request = Request(root, out, options.threshold, options.batch_size)
     summary = predict(net, trained, files, request, console)
     if montage is not None:
-        draw(summary.extremes, root, montage)
+        draw(summary.extremes, root, montage, trained.ranges)
     print_summary(summary, request, console)
     return 0
 

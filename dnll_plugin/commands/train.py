@@ -14,12 +14,14 @@ from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.runs import signals
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.log import run_logger
-from dnll_plugin.runs.same_settings import check_same_settings
+from dnll_plugin.runs.same_settings import check_same_settings, find_differences, is_longer
 from dnll_plugin.settings import resolve as settings_module
 from dnll_plugin.settings.early import check_early
 
 OWN_OPTIONS = ("data_dir", "save_dir", "save_name", "seed", "plugin")
-REMEDY = "resume it with its own settings, or give another --save_name"
+REMEDY = (
+    "resume it with its own settings (num_train_iter may be larger), or give another --save_name"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,10 +46,10 @@ def run(options: argparse.Namespace) -> int:
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 and "semilearn" not in sys.modules:
         check_early(Path(options.c), options.set, given_options(options))
 
+    logging.captureWarnings(True)  # the toolbox's import warns of its own old calls
     from dnll_plugin.training.ranks import process_group
     from dnll_plugin.training.run import train
 
-    logging.captureWarnings(True)
     with process_group() as ranks, ExitStack() as held:
         settings = ranks.run_on_all_ranks(lambda: resolve_options(options))
         folder = RunFolder(Path(settings["save_dir"]) / settings["save_name"])
@@ -79,9 +81,13 @@ def acquire_folder(
     """Makes the run folder, or checks that the run in it may go on; False if it is finished.
 
     Others are kept out of the folder until ``held`` is closed.
+
+    Raises:
+        InputError: If a run is there that has other settings, is going on or is not to be resumed.
     """
-    if resume and folder.is_finished():
+    if resume and folder.is_finished() and not is_longer(find_differences(settings, folder)):
+        check_same_settings(settings, folder, REMEDY)
         return False
     held.enter_context(folder.acquire(resume))
-    check_same_settings(settings, folder.config, REMEDY)
+    check_same_settings(settings, folder, REMEDY, may_be_longer=True)
     return True

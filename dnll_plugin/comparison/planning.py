@@ -67,7 +67,7 @@ def plan(request: Request, task: str = "") -> Plan:
         for seed in request.seeds:
             run = build_run(variant, seed, settings, words, request, task)
             of_seed = {**settings.values, "seed": seed, "save_name": run.folder.path.name}
-            check_same_settings(replace(settings, values=of_seed), run.folder.config, REMEDY)
+            check_same_settings(replace(settings, values=of_seed), run.folder, REMEDY)
             runs.append(run)
     return Plan(tuple(runs), find_shared(values, own), own, task)
 

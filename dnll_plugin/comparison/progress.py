@@ -73,8 +73,9 @@ class Display:
 
     def ended(self, run: Run, failure: Failure | None) -> None:
         self.states[run.name] = "finished" if failure is None else failure.reason
-        if failure is None:
-            self.pace.note(run, self._seconds_a_step(run, run.iterations) * run.iterations)
+        a_step = self._seconds_a_step(run, run.iterations)
+        if failure is None and a_step:
+            self.pace.note(run, a_step * run.iterations)
         self._renew(run)
         if self.live is None:
             self._say(f"{run.name}: {self.states[run.name]}, {self._at(run)}")

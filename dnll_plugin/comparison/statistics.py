@@ -161,7 +161,7 @@ def list_models(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -
             nets=nets,
             final={seed: result[final_key] for seed, result in found.items()},
             best={
-                seed: min([result[final_key], *(error for _, error in read[seed])])
+                seed: find_best(read[seed], result[final_key], result.get("best_iteration"))
                 for seed, result in found.items()
             },
             curves=curves,
@@ -209,6 +209,20 @@ def count_passes(results: Sequence[Mapping[str, Any]]) -> float | None:
         if "rows_forward" in result
     ]
     return statistics.fmean(counted) if counted else None
+
+
+def find_best(curve: Curve, final: float, best_step: int | None) -> float:
+    """The best error rate of a run.
+
+    Args:
+        curve: step and error of each evaluation on the test images.
+        final: error at the end.
+        best_step: step of the best evaluation on the validation images, whose error on the test
+            images counts; None where there were none: then it is the lowest on the test images.
+    """
+    if best_step is not None:
+        return dict(curve).get(best_step, final)
+    return min([final, *(error for _, error in curve)])
 
 
 def error_curve(run: Run, metric: str) -> Curve:

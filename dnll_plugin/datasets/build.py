@@ -112,7 +112,7 @@ def dataset_triple(
         unlabeled: training set that ``split.unlabeled`` refers to, if not ``train``.
         dataset_class: BasicDataset or a subclass.
     """
-    build = partial(_build_one, dataset_class, alg, classes)
+    build = partial(build_one, dataset_class, alg, classes)
     every = alg == "fullysupervised"
     labeled_at = np.flatnonzero(train.targets >= 0) if every else split.labeled
     training: dict[str, Any] = {
@@ -130,13 +130,14 @@ def dataset_triple(
     return labeled_set, unlabeled_set, test_set
 
 
-def _build_one(
+def build_one(
     dataset_class: Callable[..., Any],
     alg: str,
     classes: Sequence[str],
     images: Images,
     **pipelines: object,
 ) -> Any:
+    """Build one data set; ``pipelines`` are further arguments of ``dataset_class``."""
     # keywords only: the toolbox's versions differ in the order of the parameters, and the older
     # one ignores medium_transform
     dataset = dataset_class(

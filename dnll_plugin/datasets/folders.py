@@ -1,6 +1,6 @@
 """Folders of own images: which files, which classes, which labels.
 
-Two layouts. Either what is labeled is laid out by the user::
+Three layouts. Either what is labeled is laid out by the user::
 
     labeled/<class>/*      unlabeled/**      test/<class>/*
 
@@ -8,12 +8,18 @@ or every training image has its label, of which ``num_labels`` are kept and the 
 
     train/<class>/*        test/<class>/*
 
-A class may have folders inside. Files are known by their suffix, any that Pillow reads; names that
-begin with a dot are passed over. Nothing is opened here.
+or there are only the folders of the classes::
+
+    <class>/*
+
+Without ``test/`` a part of the last two is cut off for the test. ``val/<class>/*`` beside
+``labeled/`` or ``train/`` are validation images. A class may have folders inside. Files are known
+by their suffix, any that Pillow reads; names that begin with a dot are passed over. Nothing is
+opened here.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +30,9 @@ from PIL import Image
 from dnll_plugin.errors import InputError
 
 UNKNOWN = -1
+
+RESERVED = frozenset(("labeled", "unlabeled", "train", "val", "test"))
+"""Names of folders that are no class where there are only the folders of the classes."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,27 @@ class FolderImages:
         """The paths as they can be opened."""
         return [str(self.root / path) for path in self.paths]
 
+    def take(self, indices: npt.NDArray[np.int64]) -> "FolderImages":
+        """Return the files at these positions, in this order."""
+        return FolderImages(self.root, [self.paths[i] for i in indices], self.targets[indices])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which folders hold what.
+
+    Attributes:
+        training: parent of the class folders that are trained on.
+        unlabeled: None where it is the training images whose label is hidden.
+        validation: None where there is none.
+        test: None where it has to be cut off the training images.
+    """
+
+    training: Path
+    unlabeled: Path | None
+    validation: Path | None
+    test: Path | None
+
 
 def folder_facts(data_dir: str | Path) -> tuple[list[str], int | None]:
     """Return what the folders decide before a net can be built.
@@ -56,32 +86,45 @@ def folder_facts(data_dir: str | Path) -> tuple[list[str], int | None]:
     Raises:
         InputError: if there is no such folder, or it is not laid out as above.
     """
-    root = training_folder(data_dir)
-    classes = class_names(root)
-    if root.name == "train":
+    layout = find_layout(data_dir)
+    classes = class_names(layout.training)
+    if layout.unlabeled is None:
         return classes, None
-    return classes, len(labeled_images(root, classes).paths)
+    return classes, len(labeled_images(layout.training, classes).paths)
 
 
-def training_folder(data_dir: str | Path) -> Path:
-    """Return ``data_dir/labeled`` or ``data_dir/train``, whichever layout it is.
+def find_layout(data_dir: str | Path) -> Layout:
+    """Return which of the layouts the folders have.
 
     Raises:
-        InputError: if there is none or both.
+        InputError: if they have none or two of them.
     """
     root = Path(data_dir)
     if not root.is_dir():
         raise InputError(f"data_dir: no such folder: {root}")
-    found = [root / name for name in ("labeled", "train") if (root / name).is_dir()]
-    if not found:
+    labeled, train = root / "labeled", root / "train"
+    validation = root / "val" if (root / "val").is_dir() else None
+    if labeled.is_dir() and train.is_dir():
+        raise InputError(f"data_dir: {root} has both labeled/ and train/: keep one of them")
+    if labeled.is_dir():
+        return Layout(labeled, root / "unlabeled", validation, root / "test")
+    test = root / "test" if (root / "test").is_dir() else None
+    if train.is_dir():
+        return Layout(train, None, validation, test)
+    if not _holds_classes(root):
         raise InputError(
             f"data_dir: {root} has neither labeled/ nor train/: "
             "put images into labeled/<class>/, unlabeled/ and test/<class>/, "
-            "or into train/<class>/ and test/<class>/"
+            "or into train/<class>/ and test/<class>/, or into nothing but <class>/"
         )
-    if len(found) == 2:
-        raise InputError(f"data_dir: {root} has both labeled/ and train/: keep one of them")
-    return found[0]
+    return Layout(root, None, None, None)
+
+
+def _holds_classes(root: Path) -> bool:
+    """Whether a folder holds class folders and none with another meaning."""
+    names = _folder_names(root)
+    holding = (name for name in names if next(_walk_images(root / name), None) is not None)
+    return RESERVED.isdisjoint(names) and next(holding, None) is not None
 
 
 def class_names(root: Path) -> list[str]:
@@ -92,15 +135,19 @@ def class_names(root: Path) -> list[str]:
     """
     if not root.is_dir():
         raise InputError(f"data_dir: no such folder: {root}: make it, with a folder for each class")
-    classes = sorted(
-        entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
+    classes = _folder_names(root)
     if len(classes) < 2:
         raise InputError(
             f"data_dir: {root} has {len(classes)} class folders: make one for each class, "
             "two at least"
         )
     return classes
+
+
+def _folder_names(root: Path) -> list[str]:
+    return sorted(
+        entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+    )
 
 
 def labeled_images(root: Path, classes: Sequence[str]) -> FolderImages:
@@ -150,14 +197,16 @@ def unlabeled_images(root: Path) -> FolderImages:
 
 def image_paths(folder: str | Path) -> list[str]:
     """Return the image files below a folder, relative to it, sorted, with forward slashes."""
+    return sorted(_walk_images(folder))
+
+
+def _walk_images(folder: str | Path) -> Iterator[str]:
     suffixes = image_suffixes()
-    paths = []
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
-                paths.append(Path(parent, name).relative_to(folder).as_posix())
-    return sorted(paths)
+                yield Path(parent, name).relative_to(folder).as_posix()
 
 
 def image_suffixes() -> frozenset[str]:

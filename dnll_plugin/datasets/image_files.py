@@ -8,26 +8,35 @@ place, so that a night's run does not die of it; ``strict_images: true`` makes i
 import logging
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image, ImageOps
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 
+from dnll_plugin.datasets.value_ranges import Ranges, kind_of, stretch
 from dnll_plugin.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+LONGEST = 32
+"""Of an image that is more times as long as wide only the middle is kept: brought to the size of a
+crop, a line of 6,000 pixels would fill the memory."""
 
-def read_image(path: str | Path, short_side: int | None = None) -> Image.Image:
+NO_RANGES: Ranges = {}
+
+
+def read_image(
+    path: str | Path, short_side: int | None = None, ranges: Ranges = NO_RANGES
+) -> Image.Image:
     """Read an image file in any format and mode that Pillow knows.
 
-    The camera's orientation is applied; transparent parts become white; 16-bit gray keeps its
-    upper 8 bits; of several frames the first is taken.
+    The camera's orientation is applied; transparent parts become white; of several frames the first
+    is taken; for more than 8 bits a pixel see :mod:`dnll_plugin.datasets.value_ranges`.
 
     Args:
         path: the file.
         short_side: larger images are shrunk so that their short side has this many pixels; JPEG
             is then decoded at a fraction of its size, which is several times faster.
+        ranges: those of the data set.
 
     Returns:
         An RGB image.
@@ -38,12 +47,19 @@ def read_image(path: str | Path, short_side: int | None = None) -> Image.Image:
     with Image.open(path) as file:
         if short_side is not None:
             file.draft("RGB", (short_side, short_side))
-        image = to_rgb(ImageOps.exif_transpose(file))
+        image = to_rgb(ImageOps.exif_transpose(file), ranges)
     return image if short_side is None else shrink(image, short_side)
 
 
 def shrink(image: Image.Image, short_side: int) -> Image.Image:
-    """Shrink an image so that its short side has ``short_side`` pixels; smaller ones stay."""
+    """Shrink an image so that its short side has ``short_side`` pixels; smaller ones stay.
+
+    One that is more than :data:`LONGEST` times as long as wide loses its ends.
+    """
+    length = LONGEST * min(image.size)
+    if max(image.size) > length:
+        left, top = (max(0, (side - length) // 2) for side in image.size)
+        image = image.crop((left, top, image.width - left, image.height - top))
     if min(image.size) <= short_side:
         return image
     scale = short_side / min(image.size)
@@ -51,11 +67,10 @@ def shrink(image: Image.Image, short_side: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BILINEAR)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image, ranges: Ranges = NO_RANGES) -> Image.Image:
     """Convert an image of any mode to RGB; see :func:`read_image`."""
-    if image.mode.startswith("I"):  # Pillow itself would cut 16-bit values off at 255
-        values = np.asarray(image).clip(0, 65535).astype(np.uint16) >> 8
-        image = Image.fromarray(values.astype(np.uint8))
+    if kind_of(image.mode) is not None:
+        image = stretch(image, ranges)
     if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -72,11 +87,15 @@ class ImageReader:
         files: every file that will be asked for.
         short_side: see :func:`read_image`.
         strict: raise for a broken file.
+        ranges: see :func:`read_image`.
     """
 
-    def __init__(self, files: list[str], short_side: int, strict: bool = False) -> None:
+    def __init__(
+        self, files: list[str], short_side: int, strict: bool = False, ranges: Ranges = NO_RANGES
+    ) -> None:
         self.short_side = short_side
         self.strict = strict
+        self.ranges = ranges
         self._index = {file: index for index, file in enumerate(files)}
         self._broken = torch.zeros(len(files), dtype=torch.bool).share_memory_()
 
@@ -95,7 +114,7 @@ class ImageReader:
         if self._broken[index]:
             return None
         try:
-            return read_image(file, self.short_side)
+            return read_image(file, self.short_side, self.ranges)
         except Exception as error:  # Pillow's decoders raise nearly anything for a broken file
             message = f"cannot read image {file} ({' '.join(str(error).split())})"
             if self.strict:

@@ -81,10 +81,10 @@ def labeled_indices_from_paths(
     for place, line in _lines(label_file):
         if line not in position:
             raise InputError(
-                f"{place}: no image {line!r}: write paths relative to train/, as in {paths[0]}"
+                f"{place}: no image {line!r}: write paths from the class folder on, as {paths[0]}"
             )
         indices.append(position[line])
-    return _checked(label_file, indices, targets, num_labels)
+    return _checked(label_file, indices, targets, num_labels, paths)
 
 
 def _lines(label_file: str | Path) -> Iterator[tuple[str, str]]:
@@ -105,11 +105,16 @@ def _checked(
     indices: list[int],
     targets: npt.NDArray[np.integer],
     num_labels: int,
+    paths: list[str] | None = None,
 ) -> Indices:
+    """The indices once they are checked; errors name images by their paths, if they have any."""
     found = np.asarray(indices, dtype=np.int64)
     images, counts = np.unique(found, return_counts=True)
     if (counts > 1).any():
-        raise InputError(f"label_file {label_file} lists image {images[counts > 1][0]} twice")
+        image = images[counts > 1][0]
+        raise InputError(
+            f"label_file {label_file} lists image {paths[image] if paths else image} twice"
+        )
     if len(found) != num_labels:
         raise InputError(
             f"num_labels is {num_labels}, but label_file {label_file} lists {len(found)} images: "
@@ -117,7 +122,9 @@ def _checked(
         )
     missing = np.setdiff1d(targets, targets[found])
     if len(missing):
-        raise InputError(f"label_file {label_file} lists no image of class {missing[0]}")
+        first = int(np.flatnonzero(targets == missing[0])[0])
+        name = paths[first].split("/")[0] if paths else missing[0]
+        raise InputError(f"label_file {label_file} lists no image of class {name}")
     return found
 
 

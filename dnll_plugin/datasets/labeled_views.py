@@ -6,7 +6,7 @@ from torch.utils.data import Dataset
 
 from dnll_plugin.protocols import ToolboxDataset
 
-FORWARDED = ("data", "targets", "classes", "indices", "num_classes")
+FORWARDED = ("data", "targets", "classes", "indices", "num_classes", "about")
 """What a data set in two views has of the one in one view, where that has it."""
 
 

@@ -93,11 +93,20 @@ def class_counts(key: str, total: int, num_classes: int, imbalance_ratio: float)
 
 
 def draw_labeled(
-    pools: Sequence[Indices], num_labels: int, imbalance_ratio: float = 1.0
+    pools: Sequence[Indices],
+    num_labels: int,
+    imbalance_ratio: float = 1.0,
+    names: Sequence[str] = (),
 ) -> tuple[Indices, list[Indices]]:
     """Take the labeled images off the shuffled classes.
 
     ``num_labels`` equal to the size of the training set takes every image, balanced or not.
+
+    Args:
+        pools: the positions of each class.
+        num_labels: see :class:`SplitSettings`.
+        imbalance_ratio: ``lb_imb_ratio`` there.
+        names: what to call each class in an error; ``class 0`` if not given.
 
     Returns:
         The labeled positions, class by class, and what is left of each class.
@@ -122,9 +131,11 @@ def draw_labeled(
         )
     for label, (pool, count) in enumerate(zip(pools, counts, strict=True)):
         if count > len(pool):
+            name = names[label] if names else f"class {label}"
+            most = min(map(len, pools)) * num_classes
+            smaller = f"write at most {most}" if balanced and most else "write a smaller number"
             raise InputError(
-                f"num_labels: asks for {count} images of class {label}, which has {len(pool)}: "
-                "write a smaller number"
+                f"num_labels: asks for {count} images of {name}, which has {len(pool)}: {smaller}"
             )
     labeled = [pool[:count] for pool, count in zip(pools, counts, strict=True)]
     left = [pool[count:] for pool, count in zip(pools, counts, strict=True)]
@@ -181,6 +192,7 @@ def split_indices(
     num_classes: int,
     settings: SplitSettings,
     labeled: Indices | None = None,
+    names: Sequence[str] = (),
 ) -> Split:
     """Split a training set into labeled and unlabeled images.
 
@@ -189,6 +201,7 @@ def split_indices(
         num_classes: K >= 2.
         settings: what decides the split.
         labeled: positions that are labeled instead of drawn ones, as a label file gives them.
+        names: what to call each class in an error.
 
     Returns:
         Both index sets; they share no image unless ``include_lb_to_ulb``.
@@ -198,7 +211,7 @@ def split_indices(
     """
     pools = shuffled_by_class(targets, num_classes, settings.seed)
     if labeled is None:
-        labeled, rest = draw_labeled(pools, settings.num_labels, settings.lb_imb_ratio)
+        labeled, rest = draw_labeled(pools, settings.num_labels, settings.lb_imb_ratio, names)
     else:
         rest = [pool[~np.isin(pool, labeled)] for pool in pools]
     unlabeled = draw_unlabeled(rest, settings)

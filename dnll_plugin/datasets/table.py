@@ -18,9 +18,10 @@ from dnll_plugin.datasets.folders import folder_facts
 if TYPE_CHECKING:
     from dnll_plugin.datasets.transforms import View, Views
 
-Builder = Callable[..., tuple[Any, Any, Any]]
+Builder = Callable[..., tuple[Any, ...]]
 """``builder(args, alg, name, num_labels, num_classes, data_dir, include_lb_to_ulb)`` returns
-``(labeled, unlabeled, evaluation)``, as the toolbox's own ``get_cifar`` does."""
+``(labeled, unlabeled, test)``, as the toolbox's own ``get_cifar`` does, or ``(labeled, unlabeled,
+validation, test)``, as its ``get_pkl_dset`` does."""
 
 MakeViews = Callable[[int, float], "Views"]
 """From ``img_size`` and ``crop_ratio`` to the views of an image."""
@@ -70,7 +71,7 @@ class DataSet:
 def _late(module: str) -> Builder:
     """A builder that imports its module of this package only when it is called."""
 
-    def build(*args: object, **kwargs: object) -> tuple[Any, Any, Any]:
+    def build(*args: object, **kwargs: object) -> tuple[Any, ...]:
         builder: Builder = import_module(f"dnll_plugin.datasets.{module}").build
         return builder(*args, **kwargs)
 

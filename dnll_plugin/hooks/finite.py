@@ -86,9 +86,19 @@ class FiniteHook(Hook):
         self.gradients: dict[tuple[str, ...], FirstBad] = {}
         self.updated = False
         self.skipped = 0
+        self.handle: Any = None
 
-    def before_run(self, algorithm: ToolboxAlgorithm) -> None:
-        algorithm.optimizer.register_step_pre_hook(lambda *_: self.look_at_gradients(algorithm))
+    def before_train_step(self, algorithm: ToolboxAlgorithm) -> None:
+        self.release()  # of a step that failed
+        self.handle = algorithm.optimizer.register_step_pre_hook(
+            lambda *_: self.look_at_gradients(algorithm)
+        )
+
+    def release(self) -> None:
+        """Leaves the optimizer alone: updates outside of a run's steps are not looked at."""
+        if self.handle is not None:
+            self.handle.remove()
+            self.handle = None
 
     def look_at_gradients(self, algorithm: ToolboxAlgorithm) -> None:
         """Called before the optimizer's step, which the scaler may leave out."""
@@ -102,6 +112,7 @@ class FiniteHook(Hook):
         look(self.gradients, tuple(gradients), norms, algorithm.it + 1)
 
     def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
+        self.release()
         if self.updated:
             names, values = collect_losses(algorithm)
             look(self.losses, names, values, algorithm.it + 1)
@@ -138,19 +149,20 @@ def look(
 def collect_losses(algorithm: ToolboxAlgorithm) -> tuple[tuple[str, ...], Tensor]:
     """Names and values (N,) of the terms of a step's loss, and of the loss itself.
 
-    The plugin's algorithms hand over their terms as ``loss_terms``; those of the toolbox have read
-    theirs from the device already.
+    Algorithms hand over their terms as ``loss_terms``, or log them: as tensors, or as numbers that
+    they have read from the device already.
     """
     loss = algorithm.out_dict["loss"].detach()
-    named = [
-        (f"{name}_loss", term.detach().to(loss.dtype))
-        for name, term in getattr(algorithm, "loss_terms", {}).items()
-    ]
-    named += [
-        (name.removeprefix("train/"), loss.new_full((), math.nan))
-        for name, value in algorithm.log_dict.items()
-        if name.endswith("loss") and isinstance(value, float) and not math.isfinite(value)
-    ]
+    terms = getattr(algorithm, "loss_terms", None)
+    logged = {} if terms else algorithm.log_dict
+    named = [(f"{name}_loss", term.detach().to(loss.dtype)) for name, term in (terms or {}).items()]
+    for name, value in logged.items():
+        if not name.endswith("loss"):
+            continue
+        if isinstance(value, Tensor) and value.device == loss.device:
+            named.append((name.removeprefix("train/"), value.detach().to(loss.dtype)))
+        elif not math.isfinite(value):
+            named.append((name.removeprefix("train/"), loss.new_full((), math.nan)))
     names, values = zip(*named, ("loss", loss), strict=True)
     return names, torch.stack(values)
 

@@ -105,12 +105,14 @@ def record_step(algorithm: ToolboxAlgorithm) -> Iterator[StepRecord]:
 
 @contextmanager
 def replaced(owner: Any, **methods: Any) -> Iterator[None]:
-    """Replaces methods of one object, and puts back what was there."""
+    """Replaces methods of one object, or of a class, and puts back what was there."""
     before = {name: vars(owner)[name] for name in methods if name in vars(owner)}
-    vars(owner).update(methods)
+    for name, method in methods.items():
+        setattr(owner, name, method)
     try:
         yield
     finally:
         for name in methods:
-            del vars(owner)[name]
-        vars(owner).update(before)
+            delattr(owner, name)
+        for name, method in before.items():
+            setattr(owner, name, method)

@@ -57,7 +57,8 @@ def create_for_size(create: Callable[..., TimmModel], name: str, size: int) -> T
             model = create(**options)
             _set_strides(model, strides)
             # torch warns, once in a process, of the copy that padding an even kernel takes.
-            with torch.no_grad(), warnings.catch_warnings(action="ignore"):
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 model.eval()(torch.zeros(1, 3, size, size))
             return model.train()
         except Exception as error:

@@ -34,7 +34,7 @@ class ImageFiles(Dataset):
     Args:
         root: folder that the names are relative to.
         files: names.
-        run: decides size and normalisation.
+        run: decides size, normalisation and range of values.
     """
 
     def __init__(self, root: Path, files: Sequence[str], run: TrainedRun) -> None:
@@ -42,6 +42,7 @@ class ImageFiles(Dataset):
         self.files = files
         self.view = evaluation_view(run.dataset, run.img_size, run.crop_ratio)
         self.short_side = short_side(run.img_size, run.crop_ratio)
+        self.ranges = run.ranges
 
     def __len__(self) -> int:
         return len(self.files)
@@ -49,7 +50,7 @@ class ImageFiles(Dataset):
     def __getitem__(self, index: int) -> tuple[str, Tensor | str]:
         file = self.files[index]
         try:
-            return file, self.view(read_image(self.root / file, self.short_side))
+            return file, self.view(read_image(self.root / file, self.short_side, self.ranges))
         except Exception as error:  # Pillow's decoders raise nearly anything for a broken file
             return file, " ".join(str(error).split()) or type(error).__name__
 

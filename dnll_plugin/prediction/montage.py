@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from dnll_plugin.datasets.image_files import read_image
+from dnll_plugin.datasets.value_ranges import Ranges
 from dnll_plugin.prediction.rows import Row
 
 COLUMNS, LINES = 8, 2
@@ -28,13 +29,14 @@ class Extremes:
         self.least = heapq.nsmallest(self.number, [*self.least, *rows], key=_confidence)
 
 
-def draw(extremes: Extremes, root: Path, picture: Path) -> None:
+def draw(extremes: Extremes, root: Path, picture: Path, ranges: Ranges) -> None:
     """Draws the images with their labels into a PNG file.
 
     Args:
         extremes: the rows to show; at least one.
         root: folder that their files are relative to.
         picture: the file to write.
+        ranges: the values that are black and white.
     """
     figure = Figure(figsize=(COLUMNS * 1.7, 4 * LINES * 1.15), layout="constrained")
     upper, lower = figure.subfigures(2, 1, squeeze=False).flat
@@ -46,7 +48,7 @@ def draw(extremes: Extremes, root: Path, picture: Path) -> None:
         for place, axes in enumerate(part.subplots(LINES, COLUMNS).flat):
             axes.axis("off")
             if place < len(rows):
-                axes.imshow(read_image(root / rows[place].file, PIXELS))
+                axes.imshow(read_image(root / rows[place].file, PIXELS, ranges))
                 axes.set_title(_caption(rows[place]), fontsize=8)
     figure.savefig(picture, format="png", dpi=110)
 

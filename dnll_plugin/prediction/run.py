@@ -1,19 +1,22 @@
 """What the folder of a run says about the net that it trained."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dnll_plugin.algorithms.table import OWN_ALGORITHMS, PAIR
 from dnll_plugin.datasets import DATASETS
+from dnll_plugin.datasets.value_ranges import Range, parse_ranges
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs.folder import BEST, LATEST, RunFolder
 from dnll_plugin.settings.resolve import read_run_config
 
 WEIGHTS = {"last": LATEST, "best": BEST}
 """The checkpoints that can predict: that of the last step, whose error the run reports, and that of
-the best evaluation, which is chosen on the images that the run is tested on."""
+the best evaluation, which is chosen on the validation images or, where the run had none, on the
+images that it is tested on."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class TrainedRun:
         plugin: modules that it was trained with.
         classes: names, in the order of the labels.
         submodels: what can predict; the first is the default.
+        ranges: the values that become black and white in images of more than 8 bits.
     """
 
     config_file: Path
@@ -40,6 +44,7 @@ class TrainedRun:
     plugin: str | None
     classes: tuple[str, ...]
     submodels: tuple[str, ...]
+    ranges: Mapping[str, Range]
 
     @property
     def is_pair(self) -> bool:
@@ -76,6 +81,7 @@ def read_run(path: Path, weights: str = "last") -> TrainedRun:
         **config,
         classes=class_names(folder.classes, config),
         submodels=submodels,
+        ranges=parse_ranges(folder.ranges) if folder.ranges.exists() else {},
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dnll_plugin.datasets.image_files import read_image, shrink, to_rgb
 from dnll_plugin.datasets.transforms import View, evaluation_view, short_side
+from dnll_plugin.datasets.value_ranges import Ranges
 from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.net import class_probabilities, load_net
 from dnll_plugin.prediction.run import WEIGHTS, TrainedRun, read_run
@@ -114,7 +115,7 @@ class TrainedNet:
 
     def _load(self, images: Iterable[AnyImage], batch_size: int) -> Iterator[Tensor]:
         view, side = self.transform, short_side(self.run.img_size, self.run.crop_ratio)
-        views = (view(load_image(image, side)) for image in images)
+        views = (view(load_image(image, side, self.run.ranges)) for image in images)
         while batch := list(islice(views, batch_size)):
             yield torch.stack(batch)
 
@@ -143,17 +144,22 @@ def load(
     return TrainedNet(net, chosen, weights, trained)
 
 
-def load_image(image: AnyImage, side: int) -> Image.Image:
+def load_image(image: AnyImage, side: int, ranges: Ranges) -> Image.Image:
     """An RGB image, shrunk as the run's data set shrinks its files.
+
+    Args:
+        image: See `AnyImage`.
+        side: Pixels of the short side.
+        ranges: The values that become black and white in a file of more than 8 bits.
 
     Raises:
         ValueError: An array is no image.
     """
     if isinstance(image, (str, Path)):
-        return read_image(image, side)
+        return read_image(image, side, ranges)
     if not isinstance(image, Image.Image):
         image = _from_array(np.asarray(image))
-    return shrink(to_rgb(ImageOps.exif_transpose(image)), side)
+    return shrink(to_rgb(ImageOps.exif_transpose(image), ranges), side)
 
 
 def _from_array(array: npt.NDArray[Any]) -> Image.Image:

@@ -31,6 +31,9 @@ def draw_curves(metrics_file: Path, picture: Path) -> None:
         steps, accuracy = curve(records, name)
         if "top-5" not in name:
             errors.plot(steps, [100 * (1 - a) for a in accuracy], label=_label(name))
+    if _names(records, "val/", "top-1-acc"):
+        steps, accuracy = curve(records, "val/top-1-acc")
+        errors.plot(steps, [100 * (1 - a) for a in accuracy], ":", label="validation images")
     for name in _names(records, "train/", "loss"):
         losses.plot(*curve(records, name), label=_label(name))
     for name in _names(records, "train/", "_ratio", "_acc", "agreement"):

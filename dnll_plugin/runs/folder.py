@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.files import name_unwritten
 from dnll_plugin.runs.locks import lock_folder
 
 LATEST, PREVIOUS, BEST = "latest_model.pth", "previous_model.pth", "model_best.pth"
-"""Names of the checkpoints: the newest, the one before it, the one with the lowest error."""
+"""Names of the checkpoints: the newest, the one before it, the one with the lowest error on the
+validation images or, without any, on the test images."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,14 @@ class RunFolder:
         return self.path / "classes.json"
 
     @property
+    def ranges(self) -> Path:
+        return self.path / "value_ranges.json"
+
+    @property
+    def parts(self) -> Path:
+        return self.path / "parts.json"
+
+    @property
     def result(self) -> Path:
         return self.path / "result.json"
 
@@ -56,9 +66,16 @@ class RunFolder:
         return isinstance(result, dict) and isinstance(result.get("error_rate"), (int, float))
 
     def holds_run(self) -> bool:
-        """Whether a run was started here, finished or not."""
+        """Whether a run did a step here, finished or not: before that it leaves none of these."""
         files = (self.config, self.metrics, self.result, self.path / LATEST)
         return any(file.exists() for file in files)
+
+    def set_result_aside(self) -> None:
+        """Keeps the result of a finished run that goes on beyond its end, under another name."""
+        if self.is_finished():
+            steps = json.loads(self.result.read_bytes()).get("iterations")
+            with name_unwritten(self.result):
+                self.result.rename(self.path / f"result_at_{steps}.json")
 
     def check_files(self) -> None:
         """Checks that nothing but files is where the run writes its files.

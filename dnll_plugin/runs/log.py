@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,12 @@ from rich.console import Console
 from dnll_plugin.files import name_unwritten
 
 FORMAT = "[%(asctime)s] %(message)s"
+
+LINE = 119
+"""Characters of a line that goes into a pipe or a file."""
+
+SHORT = "short"
+"""Attribute of a record that holds what the console shows of it; the file gets all of it."""
 
 
 class ConsoleHandler(logging.Handler):
@@ -28,12 +35,24 @@ class ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self.console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+            text = getattr(record, SHORT, None) or self.format(record)
+            if not self.console.is_terminal:  # a terminal wraps by its own width
+                text = wrap_long(text)
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         except BrokenPipeError:
             raise
         except OSError as error:
             self.console.quiet = True
             print(f"dnll: warning: stdout: {error.strerror}; the run goes on", file=sys.stderr)
+
+
+def wrap_long(text: str) -> str:
+    """A message in lines that are not too long; a word, such as a path, is never cut."""
+    wrapper = textwrap.TextWrapper(
+        LINE, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    lines = text.splitlines()
+    return "\n".join(line if len(line) <= LINE else wrapper.fill(line) for line in lines)
 
 
 class FileHandler(logging.FileHandler):

@@ -34,6 +34,8 @@ def truncate(path: Path, step: int) -> int:
     Returns:
         The number of lines that could not be read, or stood behind one that could not.
     """
+    if not path.exists():
+        return 0
     lines, records = _lines(path), read(path)
     kept = [record for record in records if int(record["step"] or 0) <= step]
     write_text(path, "".join(json.dumps(record) + "\n" for record in kept))

@@ -19,6 +19,8 @@ from dnll_plugin.runs.open_set import open_set_rates
 from dnll_plugin.runs.records import Record, read
 from dnll_plugin.settings.resolve import Settings
 
+VALIDATED = "val/top-1-acc"
+
 PACKAGES = ("dnll-plugin", "semilearn", "torch", "torchvision", "timm", "numpy")
 
 
@@ -32,12 +34,12 @@ def write_result(
     """Writes ``result.json``, the last file of a run, and returns what it holds."""
     records = read(folder.metrics)
     rates = error_rates(records)
-    best = min(rates["best_error_rate"], _error(algorithm.best_eval_acc))
+    best = "best_val_error_rate" if "best_val_error_rate" in rates else "best_error_rate"
+    rates[best] = min(rates[best], _error(algorithm.best_eval_acc))
     result = {
         **{name: settings[name] for name in ("algorithm", "dataset", "num_labels", "seed")},
         "iterations": algorithm.it,
         **rates,
-        "best_error_rate": best,
         **calibration_errors(records),
         **open_set_rates(records),
         **count_rows(records),
@@ -62,18 +64,34 @@ def error_rates(records: list[Record]) -> dict[str, float]:
             a student, accuracies of single submodels such as ``eval/left-acc``.
 
     Returns:
-        ``error_rate``, ``best_error_rate``, and one such as ``left_error_rate`` a submodel.
+        ``error_rate``, ``best_error_rate``, and one such as ``left_error_rate`` a submodel. Where
+        there are validation images, the best evaluation is that of their lowest error; its test
+        error is ``best_error_rate``, its step ``best_iteration``, and ``val_error_rate`` and
+        ``best_val_error_rate`` are errors on the validation images.
     """
     evaluations = [record for record in records if record.get("eval/top-1-acc") is not None]
     rates = {name: _error(value) for name, value in evaluations[-1].items() if _is_rate(name)}
-    best = min(_error(record["eval/top-1-acc"]) for record in evaluations)
     return {
         "error_rate": rates.pop("eval/top-1-acc"),
-        "best_error_rate": best,
+        **best_rates(evaluations),
         **{
             f"{name.removeprefix('eval/').removesuffix('-acc')}_error_rate": rate
             for name, rate in rates.items()
         },
+    }
+
+
+def best_rates(evaluations: list[Record]) -> dict[str, float]:
+    """Error rates of the best evaluation; see :func:`error_rates`."""
+    validated = [record for record in evaluations if record.get(VALIDATED) is not None]
+    if not validated:
+        return {"best_error_rate": min(_error(record["eval/top-1-acc"]) for record in evaluations)}
+    best = max(validated, key=lambda record: record[VALIDATED] or 0)  # the first of equals
+    return {
+        "best_error_rate": _error(best["eval/top-1-acc"]),
+        "val_error_rate": _error(validated[-1][VALIDATED]),
+        "best_val_error_rate": _error(best[VALIDATED]),
+        "best_iteration": int(best["step"] or 0),
     }
 
 

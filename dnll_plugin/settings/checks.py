@@ -15,6 +15,7 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.settings.config_file import shorten
 from dnll_plugin.settings.given import DEFAULT, Given, setting_error
 from dnll_plugin.settings.keys import Keys
+from dnll_plugin.settings.other_names import find_meant_key
 from dnll_plugin.settings.ranges import choices_of, join_names, range_in_words
 from dnll_plugin.settings.toolbox_keys import ToolboxKeys
 
@@ -82,11 +83,20 @@ def check_imb_algorithm(values: Values) -> Problem:
 
 def check_epochs(values: Values) -> Problem:
     iterations, epochs = values["num_train_iter"], values["epoch"]
-    if iterations % epochs == 0:
+    if iterations >= epochs:
         return None
-    below = iterations // epochs * epochs
-    choices = f"{below} or {below + epochs}" if below else f"{epochs}"
-    return "num_train_iter", f"{iterations} is not a multiple of epoch {epochs}; write {choices}"
+    wanted = f"write {epochs} or more, or a smaller epoch"
+    return "num_train_iter", f"{iterations} is less than one for each epoch of {epochs}; {wanted}"
+
+
+def round_to_epochs(iterations: int, epochs: int) -> int:
+    """The multiple of ``epochs`` that is nearest to ``iterations``, the larger of two.
+
+    Args:
+        iterations: at least ``epochs``.
+        epochs: at least 1.
+    """
+    return (2 * iterations + epochs) // (2 * epochs) * epochs
 
 
 def check_num_labels(values: Values) -> Problem:
@@ -139,6 +149,12 @@ def check_ood(values: Values) -> Problem:
     return None
 
 
+def check_validation(values: Values) -> Problem:
+    if values["val_share"] == 0 or DATASETS[values["dataset"]].read_facts is not None:
+        return None
+    return "val_share", f"is for own images, dataset imagefolder, not for {values['dataset']}"
+
+
 def check_momentum(values: Values) -> Problem:
     if values["optim"] == "SGD" and values["momentum"] == 0:
         return "momentum", "must be above 0 with SGD, which the toolbox uses with Nesterov momentum"
@@ -172,6 +188,7 @@ CHECKS_WITHOUT_TOOLBOX: tuple[Callable[[Values], Problem], ...] = (
     check_num_labels,
     check_imbalance,
     check_ood,
+    check_validation,
     check_momentum,
 )
 """Those that need neither torch nor the toolbox, and keys of every run only."""
@@ -243,4 +260,6 @@ def check_unknown(given: Mapping[str, Given], known: Collection[str]) -> None:
     """
     for key, (_, _, place) in given.items():
         if key not in known:
-            raise setting_error(key, f"unknown key; {suggest_name(key, known)}", place)
+            meant = find_meant_key(key)
+            hint = f"did you mean {meant!r}?" if meant in known else suggest_name(key, known)
+            raise setting_error(key, f"unknown key; {hint}", place)

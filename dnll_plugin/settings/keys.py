@@ -129,6 +129,26 @@ class RunKeys(Keys):
     label_file: Text | None = Field(
         None, min_length=1, description="file that lists the labeled images; null: drawn by seed"
     )
+    test_share: Number = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="share of every class of own images that is cut off for the test, where they "
+        "have no folder test/",
+    )
+    val_share: Number = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of every class of own images that is cut off for validation, where they "
+        "have no folder val/",
+    )
+    early_stopping: Whole = Field(
+        0,
+        ge=0,
+        description="evaluations in a row without a lower validation error after which a run "
+        "ends; 0: it never ends early",
+    )
     lr_schedule: Literal["toolbox", "cosine_to_zero", "linear_to_zero"] = Field(
         description="learning rate: the toolbox's cosine, which ends at 0.195 of lr, one that ends "
         "at 0, or a line to 0",

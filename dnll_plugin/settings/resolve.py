@@ -13,6 +13,7 @@ from dnll_plugin.settings.checks import (
     apply_checks,
     check_algorithm,
     check_unknown,
+    round_to_epochs,
     validate,
 )
 from dnll_plugin.settings.config_file import write_config
@@ -28,9 +29,11 @@ from dnll_plugin.settings.given import (
 )
 from dnll_plugin.settings.keys import MethodKeys
 from dnll_plugin.settings.toolbox_keys import (
+    IN_EVERY_CONFIG,
     RUN_FIELDS,
     UNREAD,
     RunConfigKeys,
+    ToolboxKeys,
     algorithm_arguments,
     collect_keys,
     known_keys,
@@ -47,7 +50,7 @@ class Settings:
         values: each key that the run reads; the types are those of the key tables.
         origins: of each key: ``default``, ``file``, ``command line`` or ``data``.
         notes: one line each, about keys of the file that were accepted although the run does not
-            read them, or takes its algorithm's own values.
+            read them, or takes its algorithm's own values, or another value than is written.
         places: of each key that was given: file and line, or the option; for messages.
     """
 
@@ -127,7 +130,8 @@ def resolve(
     values = _checked(algorithm, read)
     origins = {key: read[key].origin if key in read else DEFAULT for key in values}
     places = {key: read[key].place for key in read}
-    return Settings(values, origins, _notes(algorithm, unread, tuned), places)
+    notes = (*_notes_on_keys(algorithm, unread, tuned), *_notes_on_length(values, read))
+    return Settings(values, origins, notes, places)
 
 
 def read_run_config(file: Path) -> dict[str, Any]:
@@ -171,10 +175,12 @@ def _checked(algorithm: str, read: Mapping[str, Given]) -> dict[str, Any]:
 
 
 def _derived(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults that follow from other keys."""
+    """Values that follow from other keys."""
     from dnll_plugin.functional.negatives import default_num_negatives
 
-    derived: dict[str, Any] = {}
+    derived: dict[str, Any] = {
+        "num_train_iter": round_to_epochs(values["num_train_iter"], values["epoch"])
+    }
     if values["save_name"] is None:
         derived["save_name"] = f"{values['algorithm']}_{values['dataset']}"
     if values.get("num_negatives", 0) is None:
@@ -182,8 +188,16 @@ def _derived(values: Mapping[str, Any]) -> dict[str, Any]:
     return derived
 
 
-def _notes(algorithm: str, unread: Sequence[str], tuned: Sequence[str]) -> tuple[str, ...]:
-    nothing = sorted(UNREAD.intersection(unread))
+def _notes_on_length(values: Mapping[str, Any], read: Mapping[str, Given]) -> list[str]:
+    key, epochs = "num_train_iter", values["epoch"]
+    written = int(read[key].value if key in read else ToolboxKeys.model_fields[key].default)
+    if written == values[key]:
+        return []
+    return [f"{key}: {written} is no multiple of epoch {epochs}, rounded to {values[key]}"]
+
+
+def _notes_on_keys(algorithm: str, unread: Sequence[str], tuned: Sequence[str]) -> list[str]:
+    nothing = sorted(UNREAD.intersection(unread) - IN_EVERY_CONFIG)
     others = sorted(set(unread) - UNREAD)
     notes = []
     if nothing:
@@ -193,4 +207,4 @@ def _notes(algorithm: str, unread: Sequence[str], tuned: Sequence[str]) -> tuple
     if tuned:
         own = f"{algorithm} has its own defaults; --set changes them"
         notes.append(f"{', '.join(tuned)}: set for the file's algorithm; {own}")
-    return tuple(notes)
+    return notes

@@ -56,6 +56,9 @@ UNREAD = frozenset(
 )
 """Keys of the toolbox's published configs that no run on images reads."""
 
+IN_EVERY_CONFIG = frozenset({"clip"})
+"""Those of them that ours hold too, as every published config does: no note tells of them."""
+
 UNDECLARED = {"use_epass": False}
 """Keys that some algorithm of some version reads without declaring them, and their defaults."""
 

@@ -18,12 +18,13 @@ from dnll_plugin.files import replace_whole, write_text
 from dnll_plugin.protocols import ToolboxAlgorithm, ToolboxLogger
 from dnll_plugin.toolbox.patches.redirection import autocast
 from dnll_plugin.training import device as devices
+from dnll_plugin.training.own_images import read_value_ranges, store_own_images
 from dnll_plugin.training.ranks import ALONE, Ranks
 
-HOOKS_OF_TRAIN_PY = ("CheckpointHook", "TimerHook", "LoggingHook", "EvaluationHook")
+HOOKS_OF_TRAIN_PY = ("CheckpointHook", "TimerHook", "LoggingHook", "EvaluationHook", "WANDBHook")
 """Hooks of the toolbox that ``dnll train`` has its own for."""
 
-HOOKS_THAT_WRITE = (*HOOKS_OF_TRAIN_PY, "WANDBHook", "AimHook")
+HOOKS_THAT_WRITE = (*HOOKS_OF_TRAIN_PY, "AimHook")
 """With the hooks of the toolbox that report a run, which rank 0 does for all."""
 
 
@@ -54,13 +55,15 @@ def build_algorithm(
     from dnll_plugin.training.fast_hooks import use_fast_hooks
     from dnll_plugin.training.loaders import make_loaders_resumable
     from dnll_plugin.training.open_set import add_unknown_loader
+    from dnll_plugin.training.validation import name_validation
 
     seed_everything(args.seed)
+    args.value_ranges = read_value_ranges(folder)
     algorithm = make_algorithm(args, device, logger)
+    name_validation(algorithm)
     move_to_device(algorithm, device)
     if ranks.is_first:
-        store_split(algorithm, folder / "split.npz")
-        store_classes(algorithm, folder / "classes.json")
+        store_data_facts(algorithm, folder)
     remove_hooks(algorithm, HOOKS_OF_TRAIN_PY if ranks.is_first else HOOKS_THAT_WRITE)
     if args.fast_hooks or ranks.world_size > 1:  # only these count FlexMatch's labels of all ranks
         use_fast_hooks(algorithm)
@@ -130,6 +133,13 @@ def is_about_data(error: BaseException) -> bool:
     """Whether an error came from the toolbox's or torchvision's reading of a data set."""
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     return any(f"{os.sep}datasets{os.sep}" in file for file in frames)
+
+
+def store_data_facts(algorithm: ToolboxAlgorithm, folder: Path) -> None:
+    """Stores in the run folder what its data set decides."""
+    store_split(algorithm, folder / "split.npz")
+    store_classes(algorithm, folder / "classes.json")
+    store_own_images(algorithm, folder)
 
 
 def store_split(algorithm: ToolboxAlgorithm, file: Path) -> None:

@@ -16,6 +16,7 @@ from semilearn.core.hooks import Hook
 
 from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.protocols import ToolboxAlgorithm
+from dnll_plugin.runs.log import LINE, SHORT
 from dnll_plugin.training.metrics import MetricsHook
 
 
@@ -76,10 +77,12 @@ class ProgressHook(Hook):
         )
         state = losses if self.error is None else f"error {self.error:.2f}%, {losses}"
         width = len(str(algorithm.num_train_iter))
+        step = f"step {algorithm.it + 1:{width}d}/{algorithm.num_train_iter}"
+        line = f"{step}, {rate:.1f} it/s, {state}"
         self.logger.log(
             logging.INFO if self.bar is None else logging.DEBUG,  # beside a bar only in the file
-            f"step {algorithm.it + 1:{width}d}/{algorithm.num_train_iter}, "
-            f"{rate:.1f} it/s, {state}",
+            line,
+            extra={SHORT: fit_into_line(line)},
         )
         if self.bar is not None:
             self.bar.update(self.task, rate=f"{rate:.1f} it/s", state=_short(state))
@@ -88,6 +91,13 @@ class ProgressHook(Hook):
         """Takes the bar off the screen, also when the run was interrupted."""
         if self.bar is not None:
             self.bar.stop()
+
+
+def fit_into_line(text: str) -> str:
+    """As many of a line's parts, which commas separate, as fit into a line of the console."""
+    while len(text) > LINE and ", " in text:
+        text = text.rpartition(", ")[0]
+    return text
 
 
 def _short(state: str) -> str:

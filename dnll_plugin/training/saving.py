@@ -12,8 +12,10 @@ from semilearn.core.hooks import EvaluationHook, Hook
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.protocols import ToolboxAlgorithm
-from dnll_plugin.runs.folder import BEST
+from dnll_plugin.runs.code_version import note_code
+from dnll_plugin.runs.folder import BEST, RunFolder
 from dnll_plugin.runs.signals import Interruption
+from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.training import checkpoint
 from dnll_plugin.training.foreign_checkpoint import (
     check_weights,
@@ -23,6 +25,7 @@ from dnll_plugin.training.foreign_checkpoint import (
 from dnll_plugin.training.open_set import measure_open_set
 from dnll_plugin.training.predictions import record_predictions
 from dnll_plugin.training.ranks import ALONE, Ranks
+from dnll_plugin.training.validation import has_validation, validate
 
 FROM_TOOLBOX = "{} is the toolbox's, which does not save its random generators; they start anew"
 
@@ -38,9 +41,25 @@ class Interrupted(Exception):
 class QuietEvaluationHook(EvaluationHook):
     """The toolbox's evaluation, with that of unknown test images, at the last step with the
     calibration, and without saving and loading models once more after the run.
+
+    Where there are validation images, they decide which evaluation is the best, and the test images
+    never do.
     """
 
     def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
+        at_step = self.every_n_iters(algorithm, algorithm.num_eval_iter)
+        if not (at_step or self.is_last_iter(algorithm)):
+            return
+        if not has_validation(algorithm):
+            self.test(algorithm)
+            return
+        validate(algorithm)
+        best = algorithm.best_it, algorithm.best_eval_acc
+        self.test(algorithm)
+        algorithm.best_it, algorithm.best_eval_acc = best
+
+    def test(self, algorithm: ToolboxAlgorithm) -> None:
+        """Evaluates on the test images."""
         with record_predictions(algorithm) as predictions:
             super().after_train_step(algorithm)
         if self.is_last_iter(algorithm):
@@ -52,6 +71,31 @@ class QuietEvaluationHook(EvaluationHook):
             "eval/best_acc": algorithm.best_eval_acc,
             "eval/best_it": algorithm.best_it,
         }
+
+
+class NamingHook(Hook):
+    """Writes, once a first step is done, with which settings and code the run goes on.
+
+    A run that fails before its first step leaves nothing that would keep another from its folder.
+
+    Args:
+        settings: Those of the run.
+        folder: The run folder; the result of a shorter run is set aside there.
+    """
+
+    def __init__(self, settings: Settings, folder: RunFolder) -> None:
+        super().__init__()
+        self.settings = settings
+        self.folder = folder
+        self.done = False
+
+    def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
+        if self.done:
+            return
+        self.done = True
+        self.folder.set_result_aside()
+        self.settings.dump(self.folder.config)
+        note_code(self.folder.code)
 
 
 class SavingHook(Hook):

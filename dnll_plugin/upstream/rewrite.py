@@ -1,6 +1,7 @@
 """The plugin's modules as modules of the toolbox: the same code under other import lines."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 HEADER = """\
@@ -8,33 +9,14 @@ HEADER = """\
 # Licensed under the MIT License.
 
 """
-_SHARED = "semilearn.algorithms.dnll_utils"
-MODULES = {
-    "dnll_plugin.algorithms.dual": "semilearn.algorithms.dnll_dual.dnll_dual",
-    "dnll_plugin.algorithms.meanteacher": "semilearn.algorithms.dnll_meanteacher.dnll_meanteacher",
-    "dnll_plugin.algorithms.base": f"{_SHARED}.base",
-    "dnll_plugin.hooks.across_ranks": f"{_SHARED}.across_ranks",
-    "dnll_plugin.augment.host": f"{_SHARED}.host",
-    "dnll_plugin.protocols": f"{_SHARED}.protocols",
-    "dnll_plugin.hooks.monitor": f"{_SHARED}.monitor",
-    "dnll_plugin.hooks.negative_label": f"{_SHARED}.negative_label",
-    "dnll_plugin.hooks.role_swap": f"{_SHARED}.role_swap",
-    "dnll_plugin.functional.losses": f"{_SHARED}.losses",
-    "dnll_plugin.functional.negatives": f"{_SHARED}.negatives",
-    "dnll_plugin.functional.prediction": f"{_SHARED}.prediction",
-    "dnll_plugin.functional.schedules": f"{_SHARED}.schedules",
-    "dnll_plugin.nets.pair": "semilearn.nets.pair",
-}
-"""Where the modules of the algorithms go."""
-
 TIMM_MODULES = {
-    f"dnll_plugin.nets.{name}": f"semilearn.nets.timm_nets.{name}"
+    f"dnll_plugin.nets.{name}": f"semilearn.nets.from_timm.{name}"
     for name in ("small_images", "timm_net", "weights")
 }
 """Where the modules of the timm nets go."""
 
 
-def upstream_files(plugin: Path, modules: dict[str, str]) -> dict[str, str]:
+def upstream_files(plugin: Path, modules: Mapping[str, str]) -> dict[str, str]:
     """Content of the toolbox's new modules by path.
 
     Args:
@@ -51,21 +33,21 @@ def upstream_files(plugin: Path, modules: dict[str, str]) -> dict[str, str]:
     return files
 
 
-def rewrite(source: str, modules: dict[str, str]) -> str:
+def rewrite(source: str, modules: Mapping[str, str]) -> str:
     """A module's code with the toolbox's import lines, for Python 3.9 as the toolbox supports it.
 
     The plugin's InputError, which its command line turns into a line for the user, becomes the
-    ValueError that it is, and a net builder's type is written out where its module stays here.
+    ValueError that it is, a net builder's type is written out where its module stays here, and the
+    toolbox goes by its name.
 
     Raises:
         ValueError: If the module needs one of the plugin's that is not in ``modules``.
     """
     source = re.sub(r"^from dnll_plugin\.errors import InputError\n", "", source, flags=re.M)
     source = re.sub(r"\bInputError\b", "ValueError", source)
-    if "dnll_plugin.nets.pair" not in modules:
-        line = r"^from dnll_plugin\.nets\.pair import NetBuilder\n"
-        source = re.sub(line, "", source, flags=re.M)
-        source = re.sub(r"\bNetBuilder\b", "Callable[..., nn.Module]", source)
+    source = re.sub(r"^from dnll_plugin\.nets\.pair import NetBuilder\n", "", source, flags=re.M)
+    source = re.sub(r"\bNetBuilder\b", "Callable[..., nn.Module]", source)
+    source = re.sub(r"\b[Tt]he toolbox\b", "USB", source)
     for ours in sorted(modules, key=len, reverse=True):
         source = re.sub(rf"\b{re.escape(ours)}\b", modules[ours], source)
     if "dnll_plugin" in source:

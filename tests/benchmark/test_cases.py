@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dnll_plugin.benchmark import cases, timing
-from dnll_plugin.benchmark.report import PARTS, draw, part
+from dnll_plugin.benchmark.report import PARTS, describe_calls, draw, part, table
 from dnll_plugin.benchmark.timing import STAGES, Timings
 
 DIGITS = Path(__file__).parents[2] / "config" / "dnll_digits_20.yaml"
@@ -63,6 +63,21 @@ def test_measuring_leaves_the_weights_alone(tmp_path: Path) -> None:
     assert (tmp_path / "metrics.jsonl").read_text() == ""
 
 
+def test_only_an_iteration_looks_at_the_gradients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    algorithm = cases.prepare(cases.Case("", DIGITS, TINY), tmp_path).algorithm
+    batch = algorithm.process_batch(**next(timing.begin(algorithm)))
+    looks: list[int] = []
+    hook = algorithm.hooks_dict["FiniteHook"]
+    monkeypatch.setattr(hook, "look_at_gradients", lambda algorithm: looks.append(algorithm.it))
+    timing.step(algorithm, batch)
+    assert looks == []
+    timing.iteration(algorithm, batch)
+    timing.step(algorithm, batch)
+    assert len(looks) == 1
+
+
 def test_ratios_are_taken_round_by_round() -> None:
     timings = Timings({"floor": [1.0, 10.0, 100.0], "step": [2.0, 20.0, 200.0]})
     assert timings.ratio("step", "floor") == (2.0, 0.0)
@@ -74,3 +89,15 @@ def test_picture_and_parts(tmp_path: Path) -> None:
     assert [part(row, *PARTS[name]) for name in PARTS] == [5.0, 1.0, 0.0, 3.5]
     draw([row, row], tmp_path / "bench.png")
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_says_where_calls_of_the_device_were_not_counted() -> None:
+    row = {"algorithm": "a", "net": "n", "batch": "1 + 7"}
+    row |= dict.fromkeys([f"{stage}_ms" for stage in STAGES], 1.0)
+    for ratio in ("step_over_floor", "iteration_over_step"):
+        row |= {ratio: 1.0, f"{ratio}_spread": 0.0}
+    assert len(table([row]).columns) == 9
+    rows = [row | {"kernel_launches": number, "synchronisations": number} for number in (None, 7)]
+    launches = next(column for column in table(rows).columns if column.header == "launches")
+    assert list(launches.cells) == ["not counted", "7"]
+    assert describe_calls(0) == "0"

@@ -46,7 +46,7 @@ def test_records_inputs_and_gradient_in_order() -> None:
     assert passes[1].kwargs == {"only_feat": True}
 
 
-def test_replay_sums_what_has_a_gradient() -> None:
+def test_replay_adds_up_what_has_a_gradient() -> None:
     left, right = Net(), Net()
     x = torch.ones(4, 3)
     with recorded([left, right]) as passes:
@@ -54,7 +54,7 @@ def test_replay_sums_what_has_a_gradient() -> None:
         with torch.no_grad():
             right(x)
     total = replay(passes)
-    assert total.item() == pytest.approx(left(x)["logits"].sum().item())
+    assert total.item() == pytest.approx(left(x)["logits"].mean().item())
     total.backward()
     assert left.layer.weight.grad is not None
     assert right.layer.weight.grad is None
@@ -65,6 +65,24 @@ def test_records_inputs_as_they_came_to_a_net_with_hooks_of_its_own() -> None:
     net.register_forward_pre_hook(lambda _, args: (args[0] + 1,))
     x = torch.zeros(2, 3)
     with recorded([net]) as passes:
-        output = net(x)["logits"].sum()
+        output = net(x)["logits"].mean()
     assert passes[0].args[0] is x
     assert replay(passes).item() == pytest.approx(output.item())
+
+
+def test_the_scaler_takes_the_update_of_a_floor_in_float16() -> None:
+    """As a sum of two heads' logits it had gradients of 65,536, which float16 does not hold."""
+    net = Net()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+    before = net.layer.bias.detach().clone()
+    net.forward = lambda x: {  # type: ignore[method-assign]
+        head: net.layer(x).half() for head in ("logits", "logits_cons")
+    }
+    with recorded([net]) as passes:
+        net(torch.ones(4, 3))
+    scaler.scale(replay(passes)).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert scaler.get_scale() == 2.0**16
+    assert torch.allclose(net.layer.bias, before - 1.0)

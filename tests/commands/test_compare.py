@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dnll_plugin.commands import compare
+from dnll_plugin.commands import compare, launchers
 from dnll_plugin.commands.main import main
+from dnll_plugin.comparison.local import LocalLauncher
 from dnll_plugin.comparison.plan import Plan, Run
-from dnll_plugin.comparison.running import Launch
 from dnll_plugin.comparison.variants import list_variants
 from dnll_plugin.runs.folder import RunFolder
 
@@ -41,6 +41,16 @@ def test_the_baseline_is_the_one_asked_for_or_the_first_of_the_toolbox(asked, al
         (["--jobs", "0"], "--jobs: must be at least 1"),
         (["--c", "a/x.yaml", "b/x.yaml"], "--c: a/x.yaml and b/x.yaml have one name; rename one"),
         (["--devices", "cpu"], "--devices: 'cpu' is no GPU; write cuda:0 cuda:1, or 0 1"),
+        (["--devices", "0", "0"], "--devices: 0 stands there twice"),
+        (["--slurm", "time=1"], "--slurm: goes with --launcher slurm"),
+        (["--on_interrupt", "leave"], "--on_interrupt: goes with --launcher slurm"),
+        (["--launcher", "slurm", "--slurm", "gpus=1"], "--slurm: give time, such as time=04:00:00"),
+        (["--launcher", "slurm", "--slurm", "array=3"], "--slurm: array is chosen by dnll compare"),
+        (["--launcher", "slurm", "--slurm", "=3"], "--slurm: '=3' is no option"),
+        (
+            ["--launcher", "slurm", "--slurm", "time=1", "--devices", "0"],
+            "--devices: SLURM chooses the GPUs",
+        ),
         (["--variant", "sharp"], "--variant 'sharp': write NAME:key=value"),
         (["--baseline", "fixmatch"], "--baseline: 'fixmatch' is none of --algorithms"),
         (["--out", "/dev/null/x"], "/dev/null/x: cannot be written"),
@@ -50,6 +60,34 @@ def test_wrong_options_are_one_line(capsys, tmp_path, options, message):
     command = ["compare", "--c", str(CONFIG), "--algorithms", "uda", "--seeds", "0"]
     assert main([*command, "--out", str(tmp_path), *options]) == 2
     assert capsys.readouterr().err.startswith(f"dnll: error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("submitit", "--launcher slurm: needs the package submitit; pip install"),
+        ("sbatch", "--launcher slurm: there is no sbatch here"),
+    ],
+)
+def test_what_slurm_needs_is_told_where_it_is_missing(
+    monkeypatch, capsys, tmp_path, missing, message
+):
+    if missing == "submitit":
+        monkeypatch.setitem(sys.modules, "submitit", None)
+    monkeypatch.setenv("PATH", "")
+    command = ["compare", "--c", str(CONFIG), "--algorithms", "uda", "--seeds", "0"]
+    slurm = ["--launcher", "slurm", "--slurm", "time=1"]
+    assert main([*command, "--out", str(tmp_path / "out"), *slurm]) == 2
+    assert capsys.readouterr().err.startswith(f"dnll: error: {message}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_of_sbatch_are_read_as_sbatch_writes_them():
+    words = ["partition=gpu", "--time=1:00", "cpus_per_task=4", "exclusive"]
+    assert launchers.read_slurm_options(words) == {
+        **{"requeue": True, "partition": "gpu", "time": "1:00"},
+        **{"cpus-per-task": "4", "exclusive": True},
+    }
 
 
 @pytest.fixture
@@ -64,7 +102,8 @@ def planned(monkeypatch, tmp_path):
 
     def start(script):
         command = lambda run: [sys.executable, "-c", script, str(run.folder.path)]  # noqa: E731
-        monkeypatch.setattr(compare, "Launch", partial(Launch, command=command))
+        launcher = partial(LocalLauncher, command=command)
+        monkeypatch.setattr(launchers, "LocalLauncher", launcher)
         options = ["--algorithms", "fixmatch", "--seeds", "0", "1", "--out", str(tmp_path)]
         return main(["compare", "--c", "x.yaml", *options])
 

@@ -207,6 +207,86 @@ def test_resume_with_other_settings_is_refused(
     assert (tmp_path / "run/latest_model.pth").read_bytes() == before
 
 
+def test_a_finished_run_says_that_its_settings_differ(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path) == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    for change in ("lr=0.5", "num_train_iter=3", "epoch=6"):
+        assert train(tmp_path, change, resume=True) == 2
+        assert capsys.readouterr().err.startswith(f"dnll: error: {change.partition('=')[0]}: ")
+    assert train(tmp_path, "num_workers=1", "device=cpu", resume=True) == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
+
+
+@pytest.mark.parametrize("schedule", ["toolbox", "cosine_to_zero"])
+def test_a_finished_run_goes_on_beyond_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], schedule: str
+) -> None:
+    assert train(tmp_path, f"lr_schedule={schedule}") == 0
+    first = result(tmp_path)
+    longer = [f"lr_schedule={schedule}", "num_train_iter=12", "epoch=6"]
+    assert train(tmp_path, *longer, resume=True) == 0
+    said = capsys.readouterr().out
+    assert "going on from step 6" in said
+    assert "num_train_iter was 6: the learning rate goes on as if it had been 12" in said
+    assert "an epoch" not in said
+    assert json.loads((tmp_path / "run/result_at_6.json").read_text()) == first
+    assert (first["iterations"], result(tmp_path)["iterations"]) == (6, 12)
+    assert [record["step"] for record in records(tmp_path)] == [2, 3, 4, 6, 8, 9, 10, 12]
+    assert train(tmp_path / "whole", *longer) == 0
+    rates = [{r["step"]: r["lr"] for r in records(tmp_path / part)} for part in ("", "whole")]
+    assert all(rates[0][step] == pytest.approx(rates[1][step]) for step in (8, 9, 10, 12))
+    assert train(tmp_path, f"lr_schedule={schedule}", resume=True) == 2
+
+
+def test_a_longer_run_says_what_becomes_of_its_epochs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path) == 0
+    assert train(tmp_path, "num_train_iter=12", resume=True) == 0
+    assert "was 2 steps and is 4; epoch=6 keeps its length" in capsys.readouterr().out
+
+
+def test_a_run_that_fails_before_its_first_step_does_not_keep_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dnll_plugin.algorithms.dual import DNLLDual
+
+    def fail(self: DNLLDual, **batch: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(DNLLDual, "train_step", fail)
+        assert train(tmp_path) == 1
+    assert "MemoryError" in capsys.readouterr().err
+    assert train(tmp_path, "batch_size=5") == 0
+    assert "batch_size: 5  # command line" in (tmp_path / "run/config.yaml").read_text()
+
+
+def test_wandb_without_a_login_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # where a login would be
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    assert train(tmp_path, "use_wandb=true") == 2
+    error = capsys.readouterr().err.splitlines()
+    assert error[-1].startswith("dnll: error: use_wandb: ")
+    assert "WANDB_MODE=offline" in error[-1]
+    assert train(tmp_path) == 0
+
+
+def test_lines_into_a_pipe_are_short_and_the_file_has_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "algorithm=fixmatch") == 0  # whose notes list every key of ours
+    assert train(tmp_path / "dual") == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 120
+    assert "agreement" in (tmp_path / "dual/run/log.txt").read_text()
+
+
 def test_checkpoint_is_the_toolboxs(tmp_path: Path) -> None:
     assert train(tmp_path) == 0
     state = torch.load(tmp_path / "run/latest_model.pth", weights_only=True)

@@ -10,16 +10,14 @@ from contextlib import ExitStack
 import pytest
 
 from dnll_plugin.comparison.folder import acquire_folder
-from dnll_plugin.comparison.running import (
-    Launch,
+from dnll_plugin.comparison.local import (
+    LocalLauncher,
     build_command,
     build_environment,
     choose_device,
-    describe_failure,
-    last_lines,
     read_devices,
-    run_all,
 )
+from dnll_plugin.comparison.running import describe_failure, last_lines, run_all
 from dnll_plugin.errors import InputError
 
 WRITE_RESULT = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); p.parent.mkdir(parents=True); "
@@ -67,9 +65,8 @@ def nothing():
 def test_every_run_is_run_and_no_more_than_jobs_at_a_time(make_run, tmp_path, jobs):
     runs = [make_run(seed=seed) for seed in range(3)]
     watch = Watch()
-    assert (
-        run_all(runs, Launch(jobs, command=stub(FINISH)), tmp_path / "logs", watch, nothing) == []
-    )
+    launcher = LocalLauncher(tmp_path / "logs", jobs, command=stub(FINISH))
+    assert run_all(runs, launcher, watch, nothing) == []
     assert all(run.folder.is_finished() for run in runs)
     assert watch.most == jobs
     assert len(watch.told) == 6
@@ -78,16 +75,16 @@ def test_every_run_is_run_and_no_more_than_jobs_at_a_time(make_run, tmp_path, jo
 def test_a_failed_run_is_reported_and_does_not_stop_the_others(make_run, tmp_path):
     runs = [make_run(seed=seed) for seed in range(2)]
     command = stub(lambda run: FAIL if run.seed == 0 else FINISH)
-    (failure,) = run_all(runs, Launch(1, command=command), tmp_path / "logs", Watch(), nothing)
+    launcher = LocalLauncher(tmp_path / "logs", 1, command=command)
+    (failure,) = run_all(runs, launcher, Watch(), nothing)
     assert (failure.run, failure.reason) == (runs[0], "exit code 2")
     assert failure.last_lines == ("step 1", "dnll: error: no")
     assert runs[1].folder.is_finished()
 
 
 def test_an_exit_without_a_result_is_a_failure(make_run, tmp_path):
-    (failure,) = run_all(
-        [make_run()], Launch(1, command=stub("pass")), tmp_path / "logs", Watch(), nothing
-    )
+    launcher = LocalLauncher(tmp_path / "logs", 1, command=stub("pass"))
+    (failure,) = run_all([make_run()], launcher, Watch(), nothing)
     assert failure.reason == "exit code 0, but no result"
 
 
@@ -104,8 +101,7 @@ def test_after_a_signal_children_are_asked_once_to_save_and_none_is_started(make
     watch = Watch(interrupt_when_ready)
     failures = run_all(
         runs,
-        Launch(2, command=stub(SAVE_ON_TERM)),
-        logs,
+        LocalLauncher(logs, 2, command=stub(SAVE_ON_TERM)),
         watch,
         lambda: came[0] if came else None,
     )
@@ -125,8 +121,7 @@ def test_no_child_outlives_an_error_of_this_process(make_run, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_all(
             [make_run()],
-            Launch(1, command=stub(script)),
-            log.parent,
+            LocalLauncher(log.parent, 1, command=stub(script)),
             Watch(fail_once_it_runs),
             nothing,
         )
@@ -171,8 +166,7 @@ def test_the_one_that_is_chosen_comes_next(make_run, tmp_path):
     watch = Watch()
     run_all(
         runs,
-        Launch(1, command=stub(FINISH)),
-        tmp_path / "logs",
+        LocalLauncher(tmp_path / "logs", 1, command=stub(FINISH)),
         watch,
         nothing,
         lambda waiting: waiting[-1],
@@ -193,9 +187,9 @@ def test_runs_are_spread_over_the_devices_in_their_environment(make_run, tmp_pat
     tell = "import os, time; print(os.environ.get('CUDA_VISIBLE_DEVICES'), flush=True)\n"
     go = repr(str(tmp_path / "go"))
     wait = f"import pathlib\nwhile not pathlib.Path({go}).exists(): time.sleep(.01)\n"
-    launch = Launch(4, ("3", "GPU-5"), command=stub(tell + wait + FINISH))
+    launcher = LocalLauncher(logs, 4, ("3", "GPU-5"), command=stub(tell + wait + FINISH))
     watch = Watch(lambda: all_run() and (tmp_path / "go").touch())
-    assert run_all(runs, launch, logs, watch, nothing) == []
+    assert run_all(runs, launcher, watch, nothing) == []
     seen = sorted((logs / f"{run.name}.txt").read_text().strip() for run in runs)
     assert seen == ["3", "3", "GPU-5", "GPU-5"]
 
@@ -235,7 +229,8 @@ def test_wrong_devices_are_refused(words, visible, message):
 LAUNCHER = """
 import pathlib, sys
 from dnll_plugin.comparison.plan import Run
-from dnll_plugin.comparison.running import Launch, run_all
+from dnll_plugin.comparison.local import LocalLauncher
+from dnll_plugin.comparison.running import run_all
 from dnll_plugin.runs.folder import RunFolder
 from contextlib import ExitStack
 from dnll_plugin.comparison.folder import acquire_folder
@@ -248,8 +243,8 @@ class Watch:
 with ExitStack() as held:
     lock = acquire_folder(out, held, print)
     run = Run("a", "a", 0, 1, RunFolder(out / "a_0"), ())
-    run_all([run], Launch(1, (), lock, lambda run: [sys.executable, "-c", script]), out / "logs",
-            Watch(), lambda: None)
+    command = lambda run: [sys.executable, "-c", script]
+    run_all([run], LocalLauncher(out / "logs", 1, (), lock, command), Watch(), lambda: None)
 """
 
 SAVE_SLOWLY = SAVE_ON_TERM.replace("print('saved'", "time.sleep(0.5); print('saved'")

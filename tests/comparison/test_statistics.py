@@ -8,6 +8,7 @@ from scipy import stats
 
 from dnll_plugin.comparison.statistics import (
     Difference,
+    find_best,
     list_models,
     paired_difference,
     read_result,
@@ -55,6 +56,14 @@ def test_a_difference_is_clear_if_its_interval_leaves_out_zero(difference, clear
 
 def models(*runs):
     return list_models(runs, {run.name: read_result(run) for run in runs if read_result(run)})
+
+
+def test_the_best_error_is_the_lowest_or_the_one_that_validation_chose():
+    curve = [(10, 30.0), (20, 25.0), (30, 28.0)]
+    assert find_best(curve, 28.0, None) == 25.0
+    assert find_best(curve, 24.0, None) == 24.0
+    assert find_best(curve, 28.0, 10) == 30.0
+    assert find_best([], 28.0, 10) == 28.0
 
 
 def test_a_single_net_is_one_model(finished, make_run):

@@ -1,6 +1,7 @@
 import hashlib
 import pickle
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -213,3 +214,33 @@ def test_own_images_lacking_a_test_class(make_args, train_folder, write_image):
     write_image(train_folder / "train" / "horse" / "0.png")
     with pytest.raises(InputError, match="class horse is in"):
         build("imagefolder", make_args(), 3, 3, data_dir=train_folder)
+
+
+def test_own_images_with_validation(make_args, train_folder, write_image):
+    for name in ("cat", "dog"):
+        write_image(train_folder / "val" / name / "0.png")
+    _, _, validation, test = build("imagefolder", make_args(), 4, 2, data_dir=train_folder)
+    assert [path.split("/")[-3] for path in (validation.data[0], test.data[0])] == ["val", "test"]
+    assert validation[1]["x_lb"].shape == (3, 16, 16)
+    assert validation.classes == ["cat", "dog"]
+
+
+def test_own_images_whose_test_is_cut_off(make_args, train_folder):
+    (train_folder / "train").rename(train_folder / "plain")
+    args = make_args(test_share=0.3, val_share=0.3)
+    build_plain = partial(build, "imagefolder", args, 4, 2, data_dir=train_folder / "plain")
+    labeled, unlabeled, validation, test = build_plain()
+    assert [len(part) for part in (labeled, unlabeled, validation, test)] == [4, 4, 2, 2]
+    trained = {*labeled.data, *unlabeled.data}
+    assert not trained & {*validation.data, *test.data}
+    assert labeled.about.cut.keys() == {"test", "val"}
+    args.label_file = train_folder / "labels.txt"
+    args.label_file.write_text("dog/3.png\ncat/2.png\ncat/0.png\ndog/0.png\n")
+    listed = [f"{path.split('/')[-2]}/{path.split('/')[-1]}" for path in build_plain()[0].data]
+    assert listed == args.label_file.read_text().split()
+
+
+def test_too_many_labels_name_the_folder(make_args, train_folder):
+    message = r"asks for 5 images of \S*train/cat, which has 4: write at most 8"
+    with pytest.raises(InputError, match=message):
+        build("imagefolder", make_args(), 10, 2, data_dir=train_folder)

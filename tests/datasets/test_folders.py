@@ -7,6 +7,7 @@ import pytest
 from dnll_plugin.datasets.folders import (
     UNKNOWN,
     check_same_classes,
+    find_layout,
     folder_facts,
     image_paths,
     image_suffixes,
@@ -23,6 +24,28 @@ def test_facts_of_both_layouts(tmp_path, write_image):
         write_image(tmp_path / path)
     assert folder_facts(tmp_path / "a") == (["cat", "dog"], 3)
     assert folder_facts(str(tmp_path / "b")) == (["cat", "dog"], None)
+
+
+def test_a_plain_tree_of_class_folders(tmp_path, write_image):
+    for path in ("dog/1.png", "cat/deep/1.png", ".cache/1.png"):
+        write_image(tmp_path / path)
+    assert folder_facts(tmp_path) == (["cat", "dog"], None)
+    layout = find_layout(tmp_path)
+    assert (layout.training, layout.validation, layout.test) == (tmp_path, None, None)
+
+
+def test_folders_for_validation_and_test(train_folder):
+    layout = find_layout(train_folder)
+    assert (layout.validation, layout.test) == (None, train_folder / "test")
+    (train_folder / "test").rename(train_folder / "val")
+    layout = find_layout(train_folder)
+    assert (layout.validation, layout.test) == (train_folder / "val", None)
+
+
+def test_the_labeled_layout_wants_a_test_folder(labeled_folder):
+    (labeled_folder / "test").rename(labeled_folder / "val")
+    layout = find_layout(labeled_folder)
+    assert (layout.validation, layout.test) == (labeled_folder / "val", labeled_folder / "test")
 
 
 def test_labels_follow_the_sorted_class_names(train_folder):
@@ -51,6 +74,7 @@ def test_hidden_files_and_other_suffixes_are_passed_over(tmp_path):
     [
         ([], "no such folder"),
         (["test/cat"], "neither labeled/ nor train/"),
+        (["cat", "dog"], "neither labeled/ nor train/"),
         (["labeled/cat", "train/cat"], "both labeled/ and train/"),
         (["train/cat"], "1 class folders"),
         (["labeled/cat", "labeled/dog"], "labeled/cat holds no image"),

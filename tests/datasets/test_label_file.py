@@ -94,3 +94,18 @@ def test_paths_of_own_images(tmp_path):
     label_file.write_text("dog/d.png\n")
     with pytest.raises(InputError, match=r"line 1: no image 'dog/d\.png'"):
         labeled_indices_from_paths(label_file, paths, targets, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cat/b.png\ncat/b.png\n", "lists image cat/b.png twice"),
+        ("cat/b.png\ncat/a b.png\n", "lists no image of class dog"),
+    ],
+)
+def test_errors_name_files_and_folders_of_own_images(tmp_path, text, message):
+    label_file = tmp_path / "labels.txt"
+    label_file.write_text(text)
+    paths = ["cat/a b.png", "cat/b.png", "dog/c.png"]
+    with pytest.raises(InputError, match=message):
+        labeled_indices_from_paths(label_file, paths, np.array([0, 0, 1]), 2)

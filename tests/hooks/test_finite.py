@@ -22,9 +22,9 @@ class Run:
             model=self.model, optimizer=self.optimizer, it=0, log_dict={}, num_log_iter=log
         )
         self.algorithm.num_eval_iter = self.algorithm.num_train_iter = 1000
-        self.hook.before_run(self.algorithm)
 
     def step(self, factor: float = 1.0, gradient: float | None = None, **log: Any) -> None:
+        self.hook.before_train_step(self.algorithm)
         loss = self.model(torch.ones(1, 2)).sum() * factor
         self.algorithm.out_dict = {"loss": loss}
         self.algorithm.log_dict = log
@@ -71,6 +71,14 @@ def test_the_first_bad_step_is_kept_until_it_is_read() -> None:
     for factor in [1.0] * 3 + [math.nan] + [1.0] * 5:
         run.step(factor)
     assert "not finite at step 4: loss" in message(run)
+
+
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+def test_a_bad_loss_that_is_logged_is_named(kind: Any) -> None:
+    run = Run(log=10)
+    for it in range(9):
+        run.step(**{"train/unsup_loss": kind(math.inf if it == 4 else 1.0)})
+    assert "not finite at step 5: unsup_loss" in message(run)
 
 
 def test_terms_of_the_plugin_are_named() -> None:

@@ -153,8 +153,7 @@ def test_values_are_read_as_their_writer_meant_them(resolve, key, written, value
         ("batch_size=0", "batch_size: must be a whole number of at least 1, got 0"),
         ("num_train_iter=0", "num_train_iter: must be a whole number of at least 1, got 0"),
         ("num_train_iter=2.5", "num_train_iter: must be a whole number of at least 1, got 2.5"),
-        ("num_train_iter=18", "num_train_iter: 18 is not a multiple of epoch 4; write 16 or 20"),
-        ("num_train_iter=3", "num_train_iter: 3 is not a multiple of epoch 4; write 4"),
+        ("num_train_iter=3", "num_train_iter: 3 is less than one for each epoch of 4; write 4 or"),
         ("num_labels=45", "num_labels: 45 is not a multiple of num_classes 10; write 40 or 50"),
         ("num_labels=9", "num_labels: 9 is not a multiple of num_classes 10; write 10 or more"),
         ("num_classes=1", "num_classes: must be a whole number of at least 2, got 1"),
@@ -208,6 +207,9 @@ def test_values_are_read_as_their_writer_meant_them(resolve, key, written, value
         ("imb_algorithm=abc", "imb_algorithm: dnll train does not run these"),
         ("zzzzzzzzz=3", "zzzzzzzzz: unknown key; none has a name like it, so remove it (--set)"),
         ("num_negative=3", "num_negative: unknown key; did you mean 'num_negatives'? (--set)"),
+        ("learning_rate=3", "learning_rate: unknown key; did you mean 'lr'? (--set)"),
+        ("batchsize=3", "batchsize: unknown key; did you mean 'batch_size'? (--set)"),
+        ("maxSteps=3", "maxSteps: unknown key; did you mean 'num_train_iter'? (--set)"),
         ("lr", "--set 'lr': write key=value"),
         ("=3", "--set '=3': write key=value"),
         ("resume=true", "--set resume: dnll train decides this itself; give --resume instead"),
@@ -226,9 +228,7 @@ def test_an_error_in_the_file_names_file_and_line(error, folder):
         f"batchsize: unknown key; did you mean 'batch_size'? ({folder / 'c.yaml'} line 9)"
     )
     assert error(FIXMATCH, seed=-1).endswith("got -1 (--seed)")
-    assert error({"epoch": 3}).endswith(
-        "num_train_iter: 20 is not a multiple of epoch 3; write 18 or 21 (default)"
-    )
+    assert error({"epoch": 30}).endswith("write 30 or more, or a smaller epoch (default)")
 
 
 def test_a_missing_config_is_an_input_error(tmp_path):
@@ -257,7 +257,7 @@ def test_keys_that_a_run_does_not_read_are_accepted_with_a_note(resolve):
     unread = {"clip": 0.0, "use_epass": True, "p_cutoff": "abc", "abc_p_cutoff": 1, "max_length": 5}
     got = resolve({**DUAL, **unread, "roles": "alternate"})
     assert got.notes == (
-        "clip, max_length, use_epass: accepted, but nothing reads it",
+        "max_length, use_epass: accepted, but nothing reads it",
         "abc_p_cutoff, p_cutoff: accepted, but dnll_dual does not read it",
     )
     assert got.roles == "alternate"
@@ -265,6 +265,22 @@ def test_keys_that_a_run_does_not_read_are_accepted_with_a_note(resolve):
     fixmatch = resolve({**DUAL, "roles": "alternate", "num_negatives": 99}, "algorithm=fixmatch")
     assert fixmatch.notes == ("num_negatives, roles: accepted, but fixmatch does not read it",)
     assert fixmatch.p_cutoff == 0.95
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs", "rounded"), [(18, 4, 20), (17, 4, 16), (4, 4, 4), (5, 3, 6), (4, 3, 3)]
+)
+def test_steps_are_rounded_to_whole_epochs_with_a_note(resolve, steps, epochs, rounded):
+    got = resolve({**DUAL, "epoch": epochs}, f"num_train_iter={steps}")
+    assert got.num_train_iter == rounded
+    note = f"num_train_iter: {steps} is no multiple of epoch {epochs}, rounded to {rounded}"
+    assert got.notes == ((note,) if steps != rounded else ())
+
+
+def test_the_default_number_of_steps_is_rounded_too(resolve):
+    got = resolve("epoch: 3")
+    assert got.num_train_iter == 21
+    assert "num_train_iter: 20 is no multiple of epoch 3, rounded to 21" in got.notes
 
 
 def test_keys_of_resuming_and_devices_are_ignored_in_the_file(resolve):

@@ -28,7 +28,7 @@ def made_up(tmp_path: Path) -> Path:
     """A repository in which every place of the series' edits is there once."""
     folder = tmp_path / "toolbox"
     folder.mkdir()
-    edits: list[Edit] = [edit for patch in SERIES for edit in patch.edits(PLUGIN)]
+    edits: list[Edit] = [edit for patch in SERIES for edit in patch.edits]
     places: dict[str, list[str]] = {}
     for edit in edits:
         known = places.setdefault(edit.file, [])
@@ -37,7 +37,8 @@ def made_up(tmp_path: Path) -> Path:
     for file, olds in places.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         filler = "\n" + "".join(f"# line {line}\n" for line in range(8))
-        (folder / file).write_text(filler + filler.join(olds) + filler)
+        ends = [edit.until for edit in edits if edit.file == file and edit.until]
+        (folder / file).write_text(filler + filler.join([*olds, *ends]) + filler)
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "The toolbox")

@@ -87,8 +87,9 @@ def make_dataset(
     place = (num_labels, num_classes, data_dir)
     build = DATASETS[dataset].build if dataset in DATASETS else None
     if build is not None:
-        labeled, unlabeled, test = build(args, algorithm, dataset, *place, include_lb_to_ulb)
-        return {"train_lb": labeled, "train_ulb": unlabeled, "eval": test, "test": None}
+        labeled, unlabeled, *evaluated = build(args, algorithm, dataset, *place, include_lb_to_ulb)
+        evaluation, test = evaluated if len(evaluated) == 2 else (*evaluated, None)
+        return {"train_lb": labeled, "train_ulb": unlabeled, "eval": evaluation, "test": test}
     if getattr(args, "ood_classes", 0) > 0:
         from dnll_plugin.datasets.open_set import add_ood_images
 

@@ -4,7 +4,7 @@ A change is made once, when the toolbox is imported; it checks that what it repl
 leaves the toolbox alone where it is not needed.
 """
 
-from dnll_plugin.toolbox.patches import additions, late, mends, no_cuda, packages
+from dnll_plugin.toolbox.patches import additions, late, mends, no_cuda, packages, with_cuda
 from dnll_plugin.toolbox.patches.change import Change
 
 
@@ -56,6 +56,12 @@ CHANGES: tuple[Change, ...] = (
         "the toolbox at work calls .cuda(), CUDA's events and synchronize, and places no model",
         no_cuda.there_is_no_cuda,
         no_cuda.run_on_the_host,
+    ),
+    Change(
+        "batches on their way",
+        "the toolbox waits for the copy of each tensor of a batch, from page-locked memory too",
+        with_cuda.batches_are_waited_for,
+        with_cuda.send_batches_without_waiting,
     ),
     Change(
         "train.py without a GPU",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from dnll_plugin.toolbox.patches import mends, no_cuda, packages
+from dnll_plugin.toolbox.patches import mends, no_cuda, packages, with_cuda
 from dnll_plugin.toolbox.patches.change import Change, ToolboxChangedError, replace, replace_method
 from dnll_plugin.toolbox.patches.table import CHANGES, make_changes
 
@@ -122,6 +122,44 @@ def test_numpy_numbers_in_checkpoints(tmp_path):
     finally:
         torch.serialization.clear_safe_globals()
         torch.serialization.add_safe_globals(allowed)
+
+
+# CUDA
+
+
+class OnItsWay:
+    """Stands for a tensor: says how it was sent."""
+
+    def cuda(self, gpu: int | None, non_blocking: bool = False) -> tuple[int | None, bool]:
+        return gpu, non_blocking
+
+
+def test_batches_are_sent_without_waiting(monkeypatch):
+    class Algorithm:
+        gpu = 1
+
+        def train_step(self, x_lb, y_lb, x_ulb_w, x_ulb_s=None):
+            """Takes these."""
+
+        def process_batch(self, **batch):
+            """The toolbox's."""
+
+    monkeypatch.setattr(with_cuda, "_base", lambda: Algorithm)
+    monkeypatch.setattr(with_cuda, "there_is_no_cuda", lambda: True)
+    assert not with_cuda.batches_are_waited_for()
+    monkeypatch.setattr(with_cuda, "there_is_no_cuda", lambda: False)
+    assert with_cuda.batches_are_waited_for()
+    with_cuda.send_batches_without_waiting()
+    one = OnItsWay()
+    batch = {"idx_ulb": one, "x_lb": one, "x_ulb_w": {"ids": one}, "x_ulb_s": None}
+    sent = Algorithm().process_batch(**batch)
+    assert sent == {"x_lb": (1, True), "x_ulb_w": {"ids": (1, True)}}
+    assert Algorithm().process_batch(["idx_ulb"], **batch) == {"idx_ulb": (1, True)}
+
+
+def test_the_toolbox_waits_for_batches(monkeypatch):
+    monkeypatch.setattr(with_cuda, "there_is_no_cuda", lambda: False)
+    assert with_cuda.batches_are_waited_for()
 
 
 # No CUDA

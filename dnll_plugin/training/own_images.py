@@ -1,0 +1,51 @@
+"""What a run keeps and says of a data set of own images."""
+
+import json
+from pathlib import Path
+
+from dnll_plugin.datasets.summary import About
+from dnll_plugin.datasets.value_ranges import Range, parse_ranges
+from dnll_plugin.files import write_text
+from dnll_plugin.protocols import ToolboxAlgorithm
+from dnll_plugin.runs.folder import RunFolder
+
+NAMED = 20
+"""How many files that cannot be read are named."""
+
+
+def about_data(algorithm: ToolboxAlgorithm) -> About:
+    """What the data set tells of itself; nothing where it is none of own images."""
+    about: About = getattr(algorithm.dataset_dict["train_lb"], "about", About())
+    return about
+
+
+def store_own_images(algorithm: ToolboxAlgorithm, folder: Path) -> None:
+    """Stores the values that become black and white, and which images were cut off for test and
+    validation, where there are any."""
+    about, files = about_data(algorithm), RunFolder(folder)
+    if about.ranges:
+        write_text(files.ranges, json.dumps(about.ranges) + "\n")
+    if about.cut:
+        write_text(files.parts, json.dumps(about.cut, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_value_ranges(folder: Path) -> dict[str, Range] | None:
+    """The values that become black and white in a run, None where it has not stored any.
+
+    Raises:
+        InputError: The file was damaged.
+    """
+    file = RunFolder(folder).ranges
+    return parse_ranges(file) if file.exists() else None
+
+
+def describe_unreadable(algorithm: ToolboxAlgorithm) -> list[str]:
+    """What is said at the end about the files that could not be read; nothing if all could."""
+    reader = getattr(algorithm.dataset_dict["train_ulb"], "reader", None)
+    broken: list[str] = [] if reader is None else reader.broken
+    if not broken:
+        return []
+    more = len(broken) - NAMED
+    named = [f"    {file}" for file in broken[:NAMED]]
+    ending = [f"    and {more:,} more"] if more > 0 else []
+    return [f"left out {len(broken):,} image files that cannot be read:", *named, *ending]
