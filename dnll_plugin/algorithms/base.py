@@ -1,6 +1,7 @@
 """What the algorithms of this package share: keys, views, schedules, the choice of negatives."""
 
 from argparse import Namespace
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from dnll_plugin.augment.host import to_device_async
 from dnll_plugin.functional.losses import NEGATIVE_LOSSES
+from dnll_plugin.functional.open_set import possible_share
 from dnll_plugin.functional.schedules import (
     cosine_to_zero,
     linear_to_zero,
@@ -78,6 +80,18 @@ class LearnsNegatives(AlgorithmBase):
             args.negative_late_epoch,
             args.negative_late_weight,
         )
+
+    @property
+    def score_unknown(self) -> Callable[[Tensor], Tensor] | None:
+        """How surely images are of none of the classes: by the share that negatives leave of them.
+
+        A function of images (N, C, H, W), on the device of the model, which is used as it stands,
+        to scores (N,); see :func:`dnll_plugin.functional.open_set.possible_share`. None with a
+        sampling whose negatives are the same number of every image, and so tell nothing.
+        """
+        if not self.hooks_dict["NegativeLabelHook"].sampler.by_average:
+            return None
+        return lambda images: possible_share(self.model(images)["logits"])
 
     def get_save_dict(self) -> dict[str, Any]:
         save_dict = super().get_save_dict()

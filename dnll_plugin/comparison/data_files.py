@@ -9,6 +9,7 @@ from typing import Any
 from dnll_plugin.comparison.over_tasks import OverTasks
 from dnll_plugin.comparison.plan import Plan, Run
 from dnll_plugin.escaping import for_spreadsheet
+from dnll_plugin.runs.open_set import list_columns
 
 CSV_COLUMNS = (
     *("algorithm", "seed", "error_rate", "best_error_rate", "left_error_rate", "right_error_rate"),
@@ -22,9 +23,13 @@ Results = Mapping[str, Mapping[str, Any]]
 
 
 def write_csv(file: Path, finished: Iterable[Run], results: Results) -> None:
-    """One line a finished run, with all its numbers."""
+    """One line a finished run, with all its numbers.
+
+    Columns of unknown test images are there where a run has such images.
+    """
+    columns = [*CSV_COLUMNS, *list_columns(results)]
     with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(stream, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for run in finished:
             result = results[run.name]

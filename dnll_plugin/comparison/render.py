@@ -27,7 +27,6 @@ class Report:
     """What the templates show.
 
     Attributes:
-        reading: name of the template that says how the first table is read.
         pages: reports of the single tasks, relative to this one.
     """
 
@@ -39,7 +38,6 @@ class Report:
     failures: Sequence[Failure]
     settings: Sequence[Table]
     pictures: Sequence[Picture]
-    reading: str = "reading.txt"
     pages: Sequence[str] = ()
 
 

@@ -16,7 +16,9 @@ from dnll_plugin.comparison.render import Picture, Report, render
 from dnll_plugin.comparison.running import Failure
 from dnll_plugin.comparison.statistics import Model, list_models, metric_curve, read_result
 from dnll_plugin.comparison.tables import (
+    Table,
     error_table,
+    open_set_tables,
     over_tasks_table,
     seed_table,
     settings_tables,
@@ -69,7 +71,7 @@ def write(
         command=command,
         warnings=warnings,
         facts=list(collect_facts([plan], finished, results, warnings)),
-        tables=[error_table(models, baseline), seed_table(models, plan.runs)] if models else [],
+        tables=list_tables(models, plan, baseline),
         failures=[failure for failure in failures if failure.run in plan.runs],
         settings=settings_tables(plan),
         pictures=pictures,
@@ -114,7 +116,6 @@ def write_over_tasks(
         failures=failures,
         settings=[],
         pictures=[*draw_over_tasks(over_tasks, out), *draw_all_teaching(plans, finished, out)],
-        reading="reading_tasks.txt",
         pages=[plan.task for plan in plans],
     )
     write_csv(out / "results.csv", finished, results)
@@ -138,6 +139,14 @@ def collect_models(plan: Plan, results: Mapping[str, Mapping[str, Any]]) -> list
         for name in plan.own
         for model in list_models([run for run in plan.runs if run.variant == name], results)
     ]
+
+
+def list_tables(models: Sequence[Model], plan: Plan, baseline: str) -> list[Table]:
+    """The tables of a task's results; none where no run is finished."""
+    if not models:
+        return []
+    found = open_set_tables(models)
+    return [error_table(models, baseline), *found, seed_table(models, plan.runs)]
 
 
 def find_warnings(

@@ -4,12 +4,13 @@ import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from dnll_plugin.comparison.plan import Run
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs import records
+from dnll_plugin.runs.open_set import read_rates
 
 CONFIDENCE = 0.95
 
@@ -56,6 +57,8 @@ class Model:
         updates: in words, those that each submodel got.
         ece: expected calibration error in percent, by seed; of the seeds that recorded it.
         passes: computing of a step in rows that go forward through a net, None if not recorded.
+        open_set: how test images of no class are found: by score and measure (see
+            `dnll_plugin.runs.open_set`) percent by seed; empty where there are none.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Model:
     updates: str
     ece: BySeed
     passes: float | None
+    open_set: Mapping[str, Mapping[str, BySeed]] = field(default_factory=dict)
 
     def mean_curve(self) -> Curve:
         """Mean error over the seeds at the steps that every seed evaluated at."""
@@ -148,6 +152,7 @@ def list_models(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -
     variant = runs[0].variant
 
     def model(name: str, nets: int, metric: str, final_key: str, ece_key: str) -> Model:
+        rates = {seed: read_rates(r, of_ensemble=nets > 1) for seed, r in found.items()}
         read = {seed: error_curve(run, metric) for seed, run in done.items()}
         curves = {seed: curve for seed, curve in read.items() if is_whole(curve, found[seed])}
         return Model(
@@ -164,6 +169,7 @@ def list_models(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -
             updates=updates_in_words(first),
             ece={seed: r[ece_key] for seed, r in found.items() if ece_key in r},
             passes=count_passes(list(found.values())),
+            open_set=gather_rates(rates),
         )
 
     name = f"{variant}, one submodel" if is_pair else variant
@@ -172,6 +178,18 @@ def list_models(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -
         name = f"{variant}, ensemble"
         models.append(model(name, 2, "eval/ensemble-acc", "ensemble_error_rate", "ensemble_ece"))
     return models
+
+
+def gather_rates(
+    rates: Mapping[int, Mapping[str, Mapping[str, float]]],
+) -> dict[str, dict[str, dict[int, float]]]:
+    """By score, measure and seed what is by seed, score and measure."""
+    gathered: dict[str, dict[str, dict[int, float]]] = {}
+    for seed, by_score in rates.items():
+        for score, measures in by_score.items():
+            for measure, value in measures.items():
+                gathered.setdefault(score, {}).setdefault(measure, {})[seed] = value
+    return gathered
 
 
 def count_passes(results: Sequence[Mapping[str, Any]]) -> float | None:

@@ -13,17 +13,23 @@ from dnll_plugin.comparison.statistics import (
     paired_difference,
     spread,
 )
+from dnll_plugin.runs.open_set import MEASURES
 
 NOTHING = "–"  # noqa: RUF001 (typographic)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text, first its header."""
+    """A table of text, first its header.
+
+    Attributes:
+        reading: name of the template that says how the table is read; empty for none.
+    """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    reading: str = ""
 
 
 def error_table(models: Sequence[Model], baseline: str) -> Table:
@@ -52,7 +58,7 @@ def error_table(models: Sequence[Model], baseline: str) -> Table:
         *(f"minus {baseline}, 95% interval", "s a step", "updates a submodel", "worst seed, %"),
         *("ECE, %", "passes a step", f"step that reaches {baseline}'s error"),
     )
-    return Table("Error rates on the test set", header, rows)
+    return Table("Error rates on the test set", header, rows, "reading.txt")
 
 
 def seed_table(models: Sequence[Model], runs: Sequence[Run]) -> Table:
@@ -67,6 +73,27 @@ def seed_table(models: Sequence[Model], runs: Sequence[Run]) -> Table:
     ]
     header = ("model", *(f"seed {seed}" for seed in seeds))
     return Table("Error at the end of each seed, %", header, rows)
+
+
+def open_set_tables(models: Sequence[Model]) -> list[Table]:
+    """How test images of no class are found: one line a model and score; none without any."""
+    rows = [
+        (
+            model.name,
+            score,
+            *(
+                _spread(spread(list(measures[measure].values())))
+                if measure in measures
+                else NOTHING
+                for measure in MEASURES
+            ),
+        )
+        for model in models
+        for score, measures in model.open_set.items()
+    ]
+    header = ("model", "score", *(f"{heading}, %" for heading in MEASURES.values()))
+    title = "Finding test images of no class"
+    return [Table(title, header, rows, "reading_open_set.txt")] if rows else []
 
 
 def settings_tables(plan: Plan) -> list[Table]:
@@ -93,7 +120,8 @@ def over_tasks_table(over_tasks: OverTasks) -> Table:
         *("seeds better / worse", "p over all seeds (Holm)", "ECE, %"),
         f"computing to {over_tasks.baseline}'s error",
     )
-    return Table("Over all tasks", header, [_over_tasks_row(line) for line in over_tasks.lines])
+    rows = [_over_tasks_row(line) for line in over_tasks.lines]
+    return Table("Over all tasks", header, rows, "reading_tasks.txt")
 
 
 def task_table(over_tasks: OverTasks) -> Table:

@@ -12,7 +12,8 @@ Curve = tuple[list[float], list[float]]
 
 
 def draw_curves(metrics_file: Path, picture: Path) -> None:
-    """Draws the records of ``metrics.jsonl`` into a PNG file of three panels.
+    """Draws the records of ``metrics.jsonl`` into a PNG file of three panels, or of four where
+    there are test images of no class.
 
     Args:
         metrics_file: The records.
@@ -22,8 +23,10 @@ def draw_curves(metrics_file: Path, picture: Path) -> None:
         FileNotWrittenError: If it could not be written.
     """
     records = read(metrics_file)
-    figure = Figure(figsize=(15, 4.5), layout="constrained")
-    errors, losses, rows = figure.subplots(1, 3)
+    areas = _names(records, "eval/", "-auroc")
+    panels = 4 if areas else 3
+    figure = Figure(figsize=(5 * panels, 4.5), layout="constrained")
+    errors, losses, rows, *unknown = figure.subplots(1, panels)
     for name in _names(records, "eval/", "-acc"):
         steps, accuracy = curve(records, name)
         if "top-5" not in name:
@@ -40,6 +43,11 @@ def draw_curves(metrics_file: Path, picture: Path) -> None:
     losses.set_yscale("symlog", linthresh=1e-3)
     _finish(rows, "use of unlabeled rows", "share")
     rows.set_ylim(-0.02, 1.02)
+    for axes in unknown:
+        for name in areas:
+            steps, area = curve(records, name)
+            axes.plot(steps, [100 * a for a in area], label=_label(name))
+        _finish(axes, "AUROC of finding test images of no class", "%")
     with replace_whole(picture) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
 
@@ -56,7 +64,7 @@ def _names(records: list[Record], prefix: str, *suffixes: str) -> list[str]:
 
 
 def _label(name: str) -> str:
-    short = name.split("/", 1)[1].removesuffix("-acc").replace("_", " ")
+    short = name.split("/", 1)[1].removesuffix("-acc").removesuffix("-auroc").replace("_", " ")
     return {"top-1": "single model, mean"}.get(short, short)
 
 

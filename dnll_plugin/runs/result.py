@@ -15,6 +15,7 @@ from dnll_plugin.files import write_text
 from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.code_version import note_code
 from dnll_plugin.runs.folder import RunFolder
+from dnll_plugin.runs.open_set import open_set_rates
 from dnll_plugin.runs.records import Record, read
 from dnll_plugin.settings.resolve import Settings
 
@@ -40,6 +41,7 @@ def write_result(
         "iterations": algorithm.it,
         **rates,
         **calibration_errors(records),
+        **open_set_rates(records),
         **count_rows(records),
         "world_size": algorithm.world_size,
         "seconds": seconds,

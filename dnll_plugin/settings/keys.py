@@ -110,7 +110,7 @@ class RunKeys(Keys):
         0,
         ge=0,
         description="classes of the data set, its last ones, that are out of distribution (OOD): "
-        "never labeled nor tested; num_classes counts the others",
+        "never labeled, tested for being found; num_classes counts the others",
     )
     known_classes: Text | None = Field(
         None,

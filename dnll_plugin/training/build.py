@@ -54,6 +54,7 @@ def build_algorithm(
     from dnll_plugin.training.device_data import keep_on_device
     from dnll_plugin.training.fast_hooks import use_fast_hooks
     from dnll_plugin.training.loaders import make_loaders_resumable
+    from dnll_plugin.training.open_set import add_unknown_loader
     from dnll_plugin.training.validation import name_validation
 
     seed_everything(args.seed)
@@ -72,6 +73,7 @@ def build_algorithm(
         seed_everything(derive_seed(ranks.rank, args.seed))
     if args.ood_classes:
         algorithm.register_hook(OODHook(), "OODHook", "HIGH")
+    add_unknown_loader(algorithm)
     make_loaders_resumable(algorithm, args.seed, pin_memory=device.type == "cuda")
     if args.data_on == "device":
         keep_on_device(algorithm, device)

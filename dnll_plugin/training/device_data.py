@@ -21,6 +21,7 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.protocols import ToolboxAlgorithm, ToolboxDataset
 from dnll_plugin.training.device_views import Item, NotInBatches, inspect_item, translate_pipeline
 from dnll_plugin.training.loaders import ROTATED, SeededBatch, list_train_loaders
+from dnll_plugin.training.open_set import UNKNOWN
 
 Batch = dict[str, Tensor]
 
@@ -183,9 +184,10 @@ def keep_on_device(algorithm: ToolboxAlgorithm, device: torch.device) -> None:
             batches, dataset = loaders[name].batch_sampler, loaders[name].dataset.dataset
             images = find_images(dataset, loaders.values())
             loaders[name] = DeviceLoader(dataset, batches, device, images=images)
-        evaluation = loaders["eval"]
-        in_order = BatchesInOrder(len(evaluation.dataset), evaluation.batch_size)
-        loaders["eval"] = DeviceLoader(evaluation.dataset, in_order, device, host_targets=True)
+        for name in [name for name in ("eval", UNKNOWN) if name in loaders]:
+            dataset, size = loaders[name].dataset, loaders[name].batch_size
+            in_order = BatchesInOrder(len(dataset), size)
+            loaders[name] = DeviceLoader(dataset, in_order, device, host_targets=True)
     except NotInBatches as error:
         name = algorithm.args.dataset
         raise InputError(f"data_on: device cannot take {name}: {error}; write loaders") from error

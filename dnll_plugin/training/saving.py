@@ -17,12 +17,13 @@ from dnll_plugin.runs.folder import BEST, RunFolder
 from dnll_plugin.runs.signals import Interruption
 from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.training import checkpoint
-from dnll_plugin.training.calibration import record_predictions
 from dnll_plugin.training.foreign_checkpoint import (
     check_weights,
     load_from_toolbox,
     malformed_is_wrong_input,
 )
+from dnll_plugin.training.open_set import measure_open_set
+from dnll_plugin.training.predictions import record_predictions
 from dnll_plugin.training.ranks import ALONE, Ranks
 from dnll_plugin.training.validation import has_validation, validate
 
@@ -38,8 +39,8 @@ class Interrupted(Exception):
 
 
 class QuietEvaluationHook(EvaluationHook):
-    """The toolbox's evaluation, with the calibration at the last step, and without saving and
-    loading models once more after the run.
+    """The toolbox's evaluation, with that of unknown test images, at the last step with the
+    calibration, and without saving and loading models once more after the run.
 
     Where there are validation images, they decide which evaluation is the best, and the test images
     never do.
@@ -47,22 +48,23 @@ class QuietEvaluationHook(EvaluationHook):
 
     def after_train_step(self, algorithm: ToolboxAlgorithm) -> None:
         at_step = self.every_n_iters(algorithm, algorithm.num_eval_iter)
+        if not (at_step or self.is_last_iter(algorithm)):
+            return
         if not has_validation(algorithm):
             self.test(algorithm)
-        elif at_step or self.is_last_iter(algorithm):
-            validate(algorithm)
-            best = algorithm.best_it, algorithm.best_eval_acc
-            self.test(algorithm)
-            algorithm.best_it, algorithm.best_eval_acc = best
+            return
+        validate(algorithm)
+        best = algorithm.best_it, algorithm.best_eval_acc
+        self.test(algorithm)
+        algorithm.best_it, algorithm.best_eval_acc = best
 
     def test(self, algorithm: ToolboxAlgorithm) -> None:
-        """Evaluates on the test images, where it is time to."""
-        if not self.is_last_iter(algorithm):
-            super().after_train_step(algorithm)
-            return
+        """Evaluates on the test images."""
         with record_predictions(algorithm) as predictions:
             super().after_train_step(algorithm)
-        algorithm.log_dict |= predictions.calibration_errors("eval")
+        if self.is_last_iter(algorithm):
+            algorithm.log_dict |= predictions.calibration_errors("eval")
+        algorithm.log_dict |= measure_open_set(algorithm, predictions)
 
     def after_run(self, algorithm: ToolboxAlgorithm) -> None:
         algorithm.results_dict = {

@@ -156,3 +156,20 @@ def test_a_base_that_skips_a_hook_is_named(
         steps(algorithm, 1)
     assert not hasattr(algorithm, "batch")
     assert "call_hook" not in vars(algorithm)
+
+
+def test_the_score_of_unknown_images_is_the_share_of_classes_that_negatives_leave(
+    build: Any,
+) -> None:
+    algorithm = build("dnll_fixmatch")
+    algorithm.model.eval()
+    images = torch.randn(7, 3, 8, 8)
+    with torch.no_grad():
+        scores = algorithm.score_unknown(images)
+        probabilities = algorithm.model(images)["logits"].softmax(dim=1)
+    assert scores.tolist() == pytest.approx((probabilities >= 0.1).float().mean(dim=1).tolist())
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "least_likely", "beyond_top_k"])
+def test_negatives_of_a_fixed_number_give_no_score(build: Any, sampling: str) -> None:
+    assert build("dnll_fixmatch", f"negative_sampling={sampling}").score_unknown is None

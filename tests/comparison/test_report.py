@@ -1,6 +1,7 @@
 """The report: tables, checks, and files that stand alone."""
 
 import csv
+import json
 import re
 
 import numpy as np
@@ -73,6 +74,45 @@ def test_the_csv_file_has_every_number_of_every_finished_run(tmp_path, runs, mak
     assert (first["left_error_rate"], first["updates_left"]) == ("9.5", "5")
     assert (last["algorithm"], last["seed"], last["ensemble_error_rate"]) == ("fixmatch", "1", "")
     assert last["seconds_per_step"] == "0.5"
+
+
+RATES = {"auroc": 80.0, "fpr95": 40.0, "balanced_accuracy": 60.0}
+"""How a run found test images of no class."""
+
+
+def rates(score, more=0.0):
+    return {f"{score}_{measure}": rate + more for measure, rate in RATES.items()}
+
+
+def test_without_unknown_test_images_the_report_says_nothing_of_them(tmp_path, runs, make_plan):
+    _, text = write(tmp_path, make_plan(*runs))
+    assert "of no class" not in text
+    assert "auroc" not in (tmp_path / "results.csv").read_text()
+
+
+def test_how_unknown_test_images_are_found_is_a_table_by_model_and_score(
+    tmp_path, finished, make_plan
+):
+    pair = {"ensemble_error_rate": 9.0, **rates("energy"), **rates("ensemble_energy", 9)}
+    runs = [
+        finished("fixmatch", 0, [10.0], **rates("confidence")),
+        finished("fixmatch", 1, [10.0], **rates("confidence", 2)),
+        finished("iomatch", 0, [10.0], **rates("confidence"), **rates("own", 5)),
+        finished("dnll_dual", 0, [10.0], **pair),
+        finished("old", 0, [10.0]),
+    ]
+    _, text = write(tmp_path, make_plan(*runs))
+    assert "| fixmatch | confidence | 81.00 ± 1.41 | 41.00 ± 1.41 | 61.00 ± 1.41 |" in text
+    assert "| iomatch | own | 85.00 | 45.00 | 65.00 |" in text
+    assert "| dnll_dual, one submodel | energy | 80.00 | 40.00 | 60.00 |" in text
+    assert "| dnll_dual, ensemble | energy | 89.00 | 49.00 | 69.00 |" in text
+    assert text.count("(Otsu's method)") == 1
+    assert "Finding test images of no class" in (tmp_path / "report.html").read_text()
+    with (tmp_path / "results.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["confidence_auroc"] for row in rows] == ["80.0", "82.0", "80.0", "", ""]
+    saved = json.loads((tmp_path / "results.json").read_text())["tasks"][0]["runs"]
+    assert saved[2]["own_fpr95"] == 45.0
 
 
 def test_failed_runs_are_shown_with_their_last_lines(tmp_path, runs, make_plan, make_run):

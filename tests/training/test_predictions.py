@@ -1,11 +1,11 @@
-"""Calibration is taken from the passes that an evaluation makes anyway."""
+"""Predictions, and their calibration, are taken from the passes that an evaluation makes anyway."""
 
 import pytest
 import torch
 from torch import nn
 
 from dnll_plugin.functional.calibration import expected_calibration_error
-from dnll_plugin.training.calibration import record_predictions
+from dnll_plugin.training.predictions import record_predictions
 
 
 class Algorithm:

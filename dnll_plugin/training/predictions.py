@@ -1,4 +1,4 @@
-"""Calibration of the evaluated weights, out of the passes that the toolbox's evaluation makes."""
+"""What the evaluated weights predict, out of the passes that the toolbox's evaluation makes."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,20 +15,23 @@ PAIR = ("logits_left", "logits_right")
 
 
 class Predictions:
-    """Confidence and correctness of every row of a loader, in its first round.
+    """Logits and labels of every row of a loader, in its first round.
 
     Later rounds are not kept: Mean Teacher evaluates its student in a second one.
 
     Args:
         loader: The toolbox's, of batches with labels ``y_lb``.
+
+    Attributes:
+        logits: By name, ``logits`` and those of a pair's submodels, batches (N, K) on the host.
+        targets: Batches, integer (N,) on the host.
     """
 
     def __init__(self, loader: Any) -> None:
         self.loader = loader
         self.rounds = 0
         self.targets: list[Tensor] = []
-        self.confidence: dict[str, list[Tensor]] = defaultdict(list)
-        self.predicted: dict[str, list[Tensor]] = defaultdict(list)
+        self.logits: dict[str, list[Tensor]] = defaultdict(list)
 
     def __iter__(self) -> Iterator[Any]:
         self.rounds += 1
@@ -43,23 +46,24 @@ class Predictions:
             return
         for name in ("logits", *PAIR):
             if name in output:
-                confidence, predicted = output[name].float().softmax(dim=1).max(dim=1)
-                self.confidence[name].append(confidence)
-                self.predicted[name].append(predicted)
+                self.logits[name].append(output[name].detach().cpu())
+
+    def join(self, name: str = "logits") -> Tensor:
+        """The logits (N, K) of all rows."""
+        return torch.cat(self.logits[name])
 
     def calibration_errors(self, eval_dest: str) -> dict[str, float]:
         """``<eval_dest>/ece`` in [0, 1], of a pair the mean of its submodels; ``ensemble-ece``
         beside."""
-        errors = {name: self._error(name) for name in self.confidence}
+        errors = {name: self._error(name) for name in self.logits}
         if not all(name in errors for name in PAIR):
             return {f"{eval_dest}/ece": errors["logits"]} if "logits" in errors else {}
         single = sum(errors[name] for name in PAIR) / len(PAIR)
         return {f"{eval_dest}/ece": single, f"{eval_dest}/ensemble-ece": errors["logits"]}
 
     def _error(self, name: str) -> float:
-        confidence, predicted = torch.cat(self.confidence[name]), torch.cat(self.predicted[name])
-        correct = predicted == torch.cat(self.targets).to(predicted.device)
-        return expected_calibration_error(confidence, correct).item()
+        confidence, predicted = self.join(name).float().softmax(dim=1).max(dim=1)
+        return expected_calibration_error(confidence, predicted == torch.cat(self.targets)).item()
 
 
 @contextmanager
