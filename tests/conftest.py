@@ -22,6 +22,10 @@ RUN = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-docs", action="store_true", help="write tables that tests hold true")
+
+
 @pytest.fixture
 def make_run(tmp_path):
     """A run folder with random weights, the last and the best alike; keywords replace settings."""
