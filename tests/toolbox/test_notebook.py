@@ -49,7 +49,7 @@ def test_the_notebook_trains_every_algorithm(
     import semilearn
 
     monkeypatch.chdir(tmp_path)
-    config = make_config(name, save_name=name, num_wu_iter=1, num_wu_eval_iter=1)
+    config = make_config(name, save_name=name, num_wu_iter=1, num_wu_eval_iter=1, start_fix=0)
     builder = semilearn.get_net_builder(config.net, from_name=False)
     algorithm = semilearn.get_algorithm(config, builder, tb_log=None, logger=None)
     if hasattr(algorithm, "warmup"):  # of Dash; train.py calls it before the training
