@@ -1,4 +1,4 @@
-"""Runs in processes of this machine: a few at a time, failures, signals, the lock. All are stubs."""
+"""Runs in processes of this machine: a few at a time, failures, signals, the lock. All stubs."""
 
 import os
 import signal
