@@ -117,7 +117,7 @@ class LocalLauncher:
             env={**environment, **({} if device is None else {VISIBLE: device})},
             start_new_session=True,
             pass_fds=() if self.lock is None else (self.lock,),
-            preexec_fn=lambda: _end_with(launcher),
+            preexec_fn=lambda: end_with(launcher),
         )
         return Child(run, process, output, device)
 
@@ -173,9 +173,9 @@ def read_devices(words: Sequence[str], visible: str | None) -> tuple[str, ...]:
     return tuple(devices)
 
 
-def _end_with(launcher: int) -> None:
-    """In the child: asks the kernel to have it save and end when the launcher is killed."""
+def end_with(parent: int) -> None:
+    """In a child that is about to begin: has it save and end when its parent is killed."""
     if _prctl is not None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != launcher:  # it ended before the kernel knew
+        if os.getppid() != parent:  # it ended before the kernel knew
             os._exit(128 + signal.SIGTERM)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from submitit.helpers import DelayedSubmission
 
+from dnll_plugin.comparison.local import end_with
+
 SAVED = 128 + signal.SIGUSR1
 """Exit code of a run that saved a checkpoint at the signal and ended."""
 
@@ -33,6 +35,7 @@ class RunJob:
     def __call__(self) -> int:
         """Runs it to its end and returns its exit code, as a shell does."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        job = os.getpid()
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
@@ -40,6 +43,7 @@ class RunJob:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=build_job_environment(os.environ),
+                preexec_fn=lambda: end_with(job),
             )
             return _wait(self.process)
 

@@ -74,6 +74,8 @@ def test_what_slurm_needs_is_told_where_it_is_missing(
 ):
     if missing == "submitit":
         monkeypatch.setitem(sys.modules, "submitit", None)
+    else:
+        pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", "")
     command = ["compare", "--c", str(CONFIG), "--algorithms", "uda", "--seeds", "0"]
     slurm = ["--launcher", "slurm", "--slurm", "time=1"]

@@ -1,4 +1,4 @@
-"""``dnll compare --launcher slurm`` on a real SLURM: the same errors, whatever is killed meanwhile.
+"""``dnll compare --launcher slurm``, and the script of docs/scaling.md, on a real SLURM.
 
 Skipped where Debian's ``slurm-wlm`` and ``munge`` are missing.
 """
@@ -24,7 +24,8 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("slurmctld", path=PATH), reason="no SLURM is installed"),
 ]
 
-PYTHONPATH = f"{Path(__file__).parents[2]}:{os.environ.get('PYTHONPATH', '')}"
+ROOT = Path(__file__).parents[2]
+PYTHONPATH = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"
 TINY = (
     *("num_train_iter=60", "epoch=2", "num_eval_iter=20", "num_log_iter=10", "batch_size=10"),
     *("img_size=8", "uratio=1", "num_workers=0"),
@@ -81,6 +82,12 @@ def ask(command, environment):
     return done.stdout.strip()
 
 
+def begin_again(job, environment):
+    """Has SLURM begin a job that is queued again now, not after its two minutes."""
+    wait_for(lambda: ask(["squeue", "-h", "-j", job, "-o", "%T"], environment) == "PENDING")
+    ask(["scontrol", "update", f"JobId={job}", "StartTime=now"], environment)
+
+
 def run(command, environment):
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
@@ -130,9 +137,7 @@ def test_at_slurms_signal_a_run_is_queued_again_and_goes_on(cluster, tmp_path):
     wait_for(metrics.exists)
     job = read_job(tmp_path, "dnll_dual_0")
     subprocess.run(["scancel", "--signal=USR1", job], env=cluster, check=True)
-    # SLURM holds a job that was queued again for two minutes; not here
-    wait_for(lambda: "PENDING" in ask(["squeue", "-h", "-j", job, "-o", "%T"], cluster))
-    subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], env=cluster)
+    begin_again(job, cluster)
     told, _ = launcher.communicate()
     assert launcher.returncode == 0, told
     log = (tmp_path / "logs" / "dnll_dual_0.txt").read_text()
@@ -160,3 +165,36 @@ def test_what_sbatch_refuses_is_one_line(cluster, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("dnll: error: --slurm: sbatch: error: invalid partition")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_script_of_the_docs_saves_at_the_signal_and_is_queued_again(cluster, tmp_path):
+    page = (ROOT / "docs" / "scaling.md").read_text()
+    script = next(
+        block for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) if "srun" in block
+    )
+    header = (
+        "#SBATCH --nodes=1 --ntasks-per-node=2 --cpus-per-task=1\n"
+        f"#SBATCH --output={tmp_path}/output.txt\n"
+        "#SBATCH --time=00:30:00 --signal"
+    )
+    script, number = re.subn(r"#SBATCH --nodes=2.*--signal", header, script, flags=re.DOTALL)
+    assert number == 1
+    steps = next(word for word in TINY if word.startswith("num_train_iter"))
+    words = " ".join(("device=cpu", *TINY)).replace(steps, "num_train_iter=3000")
+    changed = script.replace("python -m", f"{sys.executable} -m").replace(
+        "--c config/dnll_cifar10_40.yaml --save_dir runs --resume",
+        f"--c dnll_digits_20 --save_dir {tmp_path} --save_name run --resume --set {words}",
+    )
+    assert changed.count(str(tmp_path)) == 2
+    file = tmp_path / "job.sh"
+    file.write_text(changed)
+    job = ask(["sbatch", "--parsable", str(file)], cluster)
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    wait_for(metrics.exists)
+    ask(["scancel", "--signal=USR1", job], cluster)
+    begin_again(job, cluster)
+    begun = len(metrics.read_text().splitlines())
+    wait_for(lambda: len(metrics.read_text().splitlines()) > begun)
+    ask(["scancel", job], cluster)
+    steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
+    assert steps == sorted(set(steps))  # it went on, and did not begin anew
