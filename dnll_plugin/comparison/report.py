@@ -17,6 +17,7 @@ from dnll_plugin.comparison.running import Failure
 from dnll_plugin.comparison.statistics import Model, list_models, metric_curve, read_result
 from dnll_plugin.comparison.tables import (
     Table,
+    class_tables,
     error_table,
     open_set_tables,
     over_tasks_table,
@@ -146,7 +147,8 @@ def list_tables(models: Sequence[Model], plan: Plan, baseline: str) -> list[Tabl
     if not models:
         return []
     found = open_set_tables(models)
-    return [error_table(models, baseline), *found, seed_table(models, plan.runs)]
+    by_class = class_tables(models)
+    return [error_table(models, baseline), *found, seed_table(models, plan.runs), *by_class]
 
 
 def find_warnings(

@@ -11,6 +11,7 @@ from dnll_plugin.comparison.plan import Run
 from dnll_plugin.errors import InputError
 from dnll_plugin.runs import records
 from dnll_plugin.runs.open_set import read_rates
+from dnll_plugin.runs.per_class import mean_class_errors
 
 CONFIDENCE = 0.95
 
@@ -59,6 +60,8 @@ class Model:
         passes: computing of a step in rows that go forward through a net, None if not recorded.
         open_set: how test images of no class are found: by score and measure (see
             `dnll_plugin.runs.open_set`) percent by seed; empty where there are none.
+        by_class: error at the end in percent by class, the mean of the seeds; empty for an ensemble
+            and where it was not recorded.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Model:
     ece: BySeed
     passes: float | None
     open_set: Mapping[str, Mapping[str, BySeed]] = field(default_factory=dict)
+    by_class: Mapping[str, float] = field(default_factory=dict)
 
     def mean_curve(self) -> Curve:
         """Mean error over the seeds at the steps that every seed evaluated at."""
@@ -170,6 +174,7 @@ def list_models(runs: Sequence[Run], results: Mapping[str, Mapping[str, Any]]) -
             ece={seed: r[ece_key] for seed, r in found.items() if ece_key in r},
             passes=count_passes(list(found.values())),
             open_set=gather_rates(rates),
+            by_class=mean_class_errors(found) if nets == 1 else {},
         )
 
     name = f"{variant}, one submodel" if is_pair else variant

@@ -17,6 +17,9 @@ from dnll_plugin.runs.open_set import MEASURES
 
 NOTHING = "–"  # noqa: RUF001 (typographic)
 
+CLASSES_SHOWN = 20
+"""Most classes in a table of their errors."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -94,6 +97,27 @@ def open_set_tables(models: Sequence[Model]) -> list[Table]:
     header = ("model", "score", *(f"{heading}, %" for heading in MEASURES.values()))
     title = "Finding test images of no class"
     return [Table(title, header, rows, "reading_open_set.txt")] if rows else []
+
+
+def class_tables(models: Sequence[Model]) -> list[Table]:
+    """The error of each class, one column a model, the hardest class first.
+
+    Of many classes the hardest `CLASSES_SHOWN` are shown; none where they were not recorded.
+    """
+    recorded = [model for model in models if model.by_class]
+    errors = {
+        name: [model.by_class.get(name) for model in recorded]
+        for name in dict.fromkeys(name for model in recorded for name in model.by_class)
+    }
+    known = {name: [e for e in row if e is not None] for name, row in errors.items()}
+    hardest = sorted(errors, key=lambda name: -spread(known[name]).mean)[:CLASSES_SHOWN]
+    rows = [
+        (name, *(NOTHING if error is None else f"{error:.1f}" for error in errors[name]))
+        for name in hardest
+    ]
+    of = "" if len(rows) == len(errors) else f", the {len(rows)} hardest of {len(errors)}"
+    header = ("class", *(model.name for model in recorded))
+    return [Table(f"Error at the end of each class, %{of}", header, rows)] if rows else []
 
 
 def settings_tables(plan: Plan) -> list[Table]:

@@ -16,6 +16,7 @@ from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.code_version import note_code
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.open_set import open_set_rates
+from dnll_plugin.runs.per_class import class_error_rates
 from dnll_plugin.runs.records import Record, read
 from dnll_plugin.settings.resolve import Settings
 
@@ -41,6 +42,7 @@ def write_result(
         "iterations": algorithm.it,
         **rates,
         **calibration_errors(records),
+        **class_error_rates(records, folder),
         **open_set_rates(records),
         **count_rows(records),
         "world_size": algorithm.world_size,

@@ -13,6 +13,7 @@ from dnll_plugin.errors import FileNotWrittenError
 from dnll_plugin.files import append_text
 from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.protocols import ToolboxAlgorithm
+from dnll_plugin.runs.per_class import PREFIX
 from dnll_plugin.runs.records import Record, read, truncate
 
 
@@ -89,7 +90,7 @@ class MetricsHook(Hook):
             return
         try:
             for name, value in self.last.items():
-                if value is not None:
+                if value is not None and not name.startswith(PREFIX):
                     self.writer.add_scalar(name, value, self.last["step"])
         except OSError as error:  # of the thread that writes, at the call after the one that failed
             self.give_up_tensorboard(error)

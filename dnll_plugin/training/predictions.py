@@ -61,6 +61,17 @@ class Predictions:
         single = sum(errors[name] for name in PAIR) / len(PAIR)
         return {f"{eval_dest}/ece": single, f"{eval_dest}/ensemble-ece": errors["logits"]}
 
+    def class_accuracies(self) -> dict[int, float]:
+        """The share in [0, 1] of each class's rows that are right, by label; of a pair the mean of
+        its submodels. A class without a row has none."""
+        names = PAIR if all(name in self.logits for name in PAIR) else ("logits",)
+        if names[0] not in self.logits:
+            return {}
+        targets = torch.cat(self.targets)
+        right = [(self.join(name).argmax(dim=1) == targets).double() for name in names]
+        share = torch.stack(right).mean(dim=0)
+        return {label: share[targets == label].mean().item() for label in targets.unique().tolist()}
+
     def _error(self, name: str) -> float:
         confidence, predicted = self.join(name).float().softmax(dim=1).max(dim=1)
         return expected_calibration_error(confidence, predicted == torch.cat(self.targets)).item()

@@ -14,6 +14,7 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.code_version import note_code
 from dnll_plugin.runs.folder import BEST, RunFolder
+from dnll_plugin.runs.per_class import PREFIX
 from dnll_plugin.runs.signals import Interruption
 from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.training import checkpoint
@@ -64,6 +65,8 @@ class QuietEvaluationHook(EvaluationHook):
             super().after_train_step(algorithm)
         if self.is_last_iter(algorithm):
             algorithm.log_dict |= predictions.calibration_errors("eval")
+            by_label = predictions.class_accuracies()
+            algorithm.log_dict |= {f"{PREFIX}{label}": share for label, share in by_label.items()}
         algorithm.log_dict |= measure_open_set(algorithm, predictions)
 
     def after_run(self, algorithm: ToolboxAlgorithm) -> None:

@@ -64,3 +64,17 @@ def test_nothing_is_said_of_a_net_that_was_not_called(loader):
     with record_predictions(Algorithm(Net(False), loader)) as predictions:
         pass
     assert predictions.calibration_errors("eval") == {}
+    assert predictions.class_accuracies() == {}
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_the_accuracy_of_each_class(loader, pair):
+    algorithm = Algorithm(Net(pair), loader)
+    with record_predictions(algorithm) as predictions:
+        algorithm.evaluate()
+    x, y = (torch.cat([data[key] for data in loader]) for key in ("x_lb", "y_lb"))
+    right = (x.argmax(1) == y).double()
+    if pair:
+        right = (right + (x.flip(1).argmax(1) == y)) / 2
+    expected = {label: right[y == label].mean().item() for label in range(3)}
+    assert predictions.class_accuracies() == pytest.approx(expected)
