@@ -135,10 +135,17 @@ def test_keys_of_data_sets_work_for_one_from_outside(dnll, tmp_path):
 
 
 def files_that_name(word: str) -> set[str]:
-    """Files of the package in which a word stands by itself, in code or text."""
+    """Files of the package in which a word stands by itself, in code or text.
+
+    Those of ``upstream/files`` are for the toolbox, and stand on their own.
+    """
     pattern = re.compile(rf"(?<![\w.]){re.escape(word)}(?!\w)")
-    files = PACKAGE.rglob("*.py")
-    return {str(f.relative_to(PACKAGE)) for f in files if pattern.search(f.read_text())}
+    files = {str(path.relative_to(PACKAGE)): path for path in PACKAGE.rglob("*.py")}
+    return {
+        name
+        for name, path in files.items()
+        if not name.startswith("upstream/") and pattern.search(path.read_text())
+    }
 
 
 @pytest.mark.parametrize("key", ["stable_threshold", "stabilization_weight"])

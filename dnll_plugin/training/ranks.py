@@ -176,9 +176,9 @@ def read_ranks(environment: Mapping[str, str]) -> Ranks:
 def process_group() -> Iterator[Ranks]:
     """Joins the processes that a launcher started, if there are several, for one run.
 
-    Tensors on the host go through gloo, those on GPUs through nccl. After a failure the group is
-    left as it is: to take it down in good order would need the others, and the end of this process
-    tells them.
+    Tensors on the host go through gloo, those on GPUs through nccl. After a failure of which the
+    others do not know the group is left as it is: to take it down in good order would need them,
+    and the end of this process tells them.
 
     Raises:
         InputError: If the launcher's variables make no sense.
@@ -206,6 +206,9 @@ def process_group() -> Iterator[Ranks]:
             f"process {ranks.rank}: another process of the run ended or hangs; see what it said, "
             "then go on with --resume"
         ) from error
+    except SystemExit:  # all ranks know; left as it is, the group may abort this process at its end
+        dist.destroy_process_group()
+        raise
     dist.destroy_process_group()
 
 

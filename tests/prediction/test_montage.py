@@ -110,7 +110,7 @@ def test_no_two_texts_overlap(
         return whole(figure)
 
     monkeypatch.setattr(montage, "FigureCanvasAgg", canvas)
-    montage.draw(examples, tmp_path, tmp_path / "m.png")
+    montage.draw(examples, tmp_path, tmp_path / "m.png", {})
     (figure,) = figures
     boxes = [text.get_window_extent() for text in figure.texts]
     assert len(boxes) == 3 + 3 * (2 * min(classes, 16) + classes)

@@ -3,12 +3,13 @@
 import inspect
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from dnll_plugin.toolbox.patches.change import replace_method
 from dnll_plugin.toolbox.patches.no_cuda import there_is_no_cuda
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _base() -> Any:
@@ -31,7 +32,7 @@ def send_batches_without_waiting() -> None:
         return value.cuda(gpu, non_blocking=True)
 
     def process_batch(
-        self: Any, input_args: Iterable[str] | None = None, **batch: Tensor | None
+        self: Any, input_args: Iterable[str] | None = None, **batch: "Tensor | None"
     ) -> dict[str, Any]:
         wanted = input_args or inspect.signature(self.train_step).parameters
         return {
