@@ -81,6 +81,12 @@ class RunKeys(Keys):
         description="share of every class of own images that is cut off for the test, where they "
         "have no folder test/",
     )
+    held_out: Whole = Field(
+        0,
+        ge=0,
+        description="training images, the same for every seed, that are kept from training and "
+        "tested on in the place of the test images, to tune settings; 0: the test images",
+    )
     val_share: Number = Field(
         0.0,
         ge=0,

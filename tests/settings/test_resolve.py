@@ -587,6 +587,10 @@ def test_any_overrides_give_settings_that_can_be_written_and_read_or_one_line(fo
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
+        (
+            ("held_out=1000",),
+            "held_out: is for digits, mnist, mnist_plain or usps, not for cifar10",
+        ),
         (("ulb_ood=0.2",), "ulb_ood: needs ood_classes"),
         (("ulb_ood=1.0", "ood_classes=4"), "ulb_ood: must be a number of at least 0 and below 1"),
         (
