@@ -8,7 +8,8 @@ from semilearn.algorithms.utils import SSL_Argument
 from semilearn.core.utils import ALGORITHMS, get_net_builder
 from torch import Tensor
 
-from dnll_plugin.algorithms.base import DNLLBase, LabeledViews, weighted_sum
+from dnll_plugin.algorithms.base import LabeledViews, weighted_sum
+from dnll_plugin.algorithms.dnll_base import DNLLBase
 from dnll_plugin.functional.losses import Heads, NegativeLabels, consistency, dual_losses
 from dnll_plugin.functional.negatives import rows_without_pull, stable_rows
 from dnll_plugin.functional.prediction import Prediction
@@ -44,20 +45,22 @@ BySide = dict[str, Tensor]
 class DNLLDual(LabeledViews, DNLLBase):
     """Two submodels with different initial weights (arXiv:2301.03976; Dual Student, 1909.01804).
 
-    Left learns from the first view of an unlabeled image and predicts the second without gradient,
-    right the reverse (``weak_weak``); or both learn from the strong view and predict the weak one
-    (``weak_strong``). Where its peer is stable a submodel is pulled towards the peer; elsewhere it
-    learns classes that the peer does not predict.
+    With ``ulb_views: weak_strong`` both learn from the strong view what the other predicts of the
+    weak one: its class where it is sure, else the classes that it rules out. With ``weak_weak``, as
+    published, left learns from the first view of an unlabeled image and predicts the second without
+    gradient, right the reverse: where its peer is stable a submodel is pulled towards the peer,
+    elsewhere it learns classes that the peer does not predict.
 
     Keys, beside those of :class:`DNLLBase`:
         - roles: ``mutual`` (both learn at each iteration) or ``alternate`` (they take turns)
-        - stabilization_weight, stabilization_rampup: weight of the pull
+        - stabilization_weight, stabilization_rampup: weight of the published pull
         - stable_threshold: confidence above which a prediction counts as stable
         - lb_views: 2 gives labeled images a second view, as in the authors' batches
         - net_right: net of the right submodel, None for the same net as left
     """
 
     negative_sources = ("other", "self")
+    pseudo_label_source = "other"
 
     def __init__(
         self,
@@ -70,9 +73,12 @@ class DNLLDual(LabeledViews, DNLLBase):
         if args.net_right is not None:
             right_builder = get_net_builder(args.net_right, args.net_from_name)
         super().__init__(args, pair_builder(net_builder, right_builder), tb_log, logger)
+        own = {side: side for side in SIDES}
+        self.generators = PEER if self.negative_source == "other" else own
 
     def rampups(self) -> tuple[str, ...]:
-        return (*super().rampups(), "stabilization_rampup")
+        published = super().rampups()
+        return (*published, "stabilization_rampup") if published else ()
 
     def set_hooks(self) -> None:
         self.register_hook(RoleSwapHook(self.args.roles), "RoleSwapHook")
@@ -93,6 +99,10 @@ class DNLLDual(LabeledViews, DNLLBase):
         x_lb_2: Tensor | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         learners = self.call_hook("learners", "RoleSwapHook")
+        if self.args.pseudo_labels:
+            return self.learn_pseudo_labels(
+                learners, y_lb, idx_ulb, self.labeled_views(x_lb, x_lb_2), (x_ulb_w, x_ulb_s)
+            )
         with self.amp_cm():
             labeled, own, other = self.forward_views(learners, x_lb, x_lb_2, x_ulb_w, x_ulb_s)
             chosen = self.choose_rows(learners, own, other)
@@ -126,15 +136,45 @@ class DNLLDual(LabeledViews, DNLLBase):
             )
         return out_dict, log_dict
 
+    def learn_pseudo_labels(
+        self,
+        learners: tuple[str, ...],
+        y_lb: Tensor,
+        idx_ulb: Tensor,
+        x_lb: BySide,
+        x_ulb: tuple[Tensor, Tensor],
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The step in which strong views learn what the other submodel says of the weak ones."""
+        weak, strong = x_ulb
+        with self.amp_cm():
+            labeled, own = self.learn(
+                {side: x_lb[side] for side in learners}, dict.fromkeys(learners, strong)
+            )
+            generated = []
+            for side in learners:
+                generator = self.generators[side]
+                said = self.predict(generator, torch.cat((x_lb[generator], weak))).class_logits
+                generated.append(self.generate(generator, said, own[side].cons_logits))
+            return self.learn_generated(
+                Heads.join([labeled[side] for side in learners]),
+                Heads.join([own[side] for side in learners]),
+                y_lb,
+                idx_ulb,
+                generated,
+            )
+
+    def labeled_views(self, x_lb: Tensor, x_lb_2: Tensor | None) -> BySide:
+        """The view of the labeled images that each submodel learns."""
+        return {"left": x_lb, "right": x_lb if x_lb_2 is None else x_lb_2}
+
     def choose_negatives(
         self, learners: tuple[str, ...], own: dict[str, Heads], other: BySide
     ) -> Tensor:
         """Negative labels, boolean (S * U, K), of each of S learners on its own view."""
-        source = PEER if self.negative_source == "other" else {side: side for side in SIDES}
         chosen = []
         for side in learners:
             learner = own[side].cons_logits
-            logits = other[source[side]][-len(learner) :]
+            logits = other[self.generators[side]][-len(learner) :]
             chosen.append(
                 self.call_hook("gen_negatives", "NegativeLabelHook", logits=logits, learner=learner)
             )
@@ -159,7 +199,7 @@ class DNLLDual(LabeledViews, DNLLBase):
             labeled rows first where those have two views.
         """
         own_ulb, other_ulb = self.unlabeled_views(x_ulb_w, x_ulb_s)
-        own_lb = {"left": x_lb, "right": x_lb if x_lb_2 is None else x_lb_2}
+        own_lb = self.labeled_views(x_lb, x_lb_2)
         labeled, own = self.learn(
             {side: own_lb[side] for side in learners}, {side: own_ulb[side] for side in learners}
         )

@@ -254,11 +254,11 @@ def test_negative_source_depends_on_the_algorithm(resolve, error):
 
 
 def test_keys_that_a_run_does_not_read_are_accepted_with_a_note(resolve):
-    unread = {"clip": 0.0, "use_epass": True, "p_cutoff": "abc", "abc_p_cutoff": 1, "max_length": 5}
+    unread = {"clip": 0.0, "use_epass": True, "q_cutoff": "abc", "abc_p_cutoff": 1, "max_length": 5}
     got = resolve({**DUAL, **unread, "roles": "alternate"})
     assert got.notes == (
         "max_length, use_epass: accepted, but nothing reads it",
-        "abc_p_cutoff, p_cutoff: accepted, but dnll_dual does not read it",
+        "abc_p_cutoff, q_cutoff: accepted, but dnll_dual does not read it",
     )
     assert got.roles == "alternate"
     assert not unread.keys() & got.values.keys()
