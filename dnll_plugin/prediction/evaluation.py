@@ -119,6 +119,26 @@ def find_labeled(root: Path, classes: Sequence[str]) -> FolderImages:
     return FolderImages(root, list(paths), np.asarray(targets, dtype=np.int64))
 
 
+def take_part(images: FolderImages, part: frozenset[str]) -> FolderImages:
+    """The images of a part alone.
+
+    Args:
+        images: of which some are in the part.
+        part: names, relative to the same folder.
+
+    Raises:
+        InputError: One of them is not there.
+    """
+    missing = part.difference(images.paths)
+    if missing:
+        raise InputError(
+            f"--images {images.root}: holds {len(part) - len(missing):,} of the part's "
+            f"{len(part):,} images, not {min(missing)}: give the folder of the classes that the "
+            "run was trained on"
+        )
+    return images.take(np.flatnonzero([path in part for path in images.paths]))
+
+
 def evaluate(net: nn.Module, run: TrainedRun, images: FolderImages, batch_size: int) -> Evaluation:
     """Predicts every image and compares.
 
