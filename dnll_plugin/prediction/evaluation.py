@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dnll_plugin.datasets.folders import FolderImages, image_paths
+from dnll_plugin.datasets.folders import OF_NO_CLASS, FolderImages, image_paths
 from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.images import batches
 from dnll_plugin.prediction.net import class_probabilities
@@ -95,7 +95,7 @@ class Evaluation:
 
 
 def find_labeled(root: Path, classes: Sequence[str]) -> FolderImages:
-    """The images of the class folders; a class may have none.
+    """The images of the class folders, without those of no class; a class may have none.
 
     Raises:
         InputError: There is no such folder, a folder is of no class, or there is no image.
@@ -103,7 +103,7 @@ def find_labeled(root: Path, classes: Sequence[str]) -> FolderImages:
     if not root.is_dir():
         raise InputError(f"--images {root}: there is no such folder")
     found = {path.name for path in root.iterdir() if path.is_dir() and path.name[:1] != "."}
-    for name in sorted(found - set(classes)):
+    for name in sorted(found - {*classes, OF_NO_CLASS}):
         raise InputError(
             f"--images {root / name}: the run knows no such class; it has {', '.join(classes)}"
         )
