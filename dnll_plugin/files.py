@@ -29,7 +29,8 @@ def name_unwritten(path: Path) -> Iterator[None]:
 def replace_whole(path: Path) -> Iterator[Path]:
     """Lets a file be written beside its place, and puts it there when it is whole.
 
-    At any moment ``path`` is the old file or the new one.
+    At any moment ``path`` is the old file or the new one. A pipe or a device, such as
+    ``/dev/null``, is no file to replace: it is written to.
 
     Yields:
         Where to write.
@@ -37,6 +38,10 @@ def replace_whole(path: Path) -> Iterator[Path]:
     Raises:
         FileNotWrittenError: If it could not be written; the old one is then untouched.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with name_unwritten(path):
+            yield path
+        return
     temporary = path.with_name(f"{path.name}.writing")
     try:
         with name_unwritten(path):

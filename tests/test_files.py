@@ -1,6 +1,7 @@
 """Files are written whole or not at all, and what goes wrong is a line that names them."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,24 @@ def test_a_part_of_a_line_is_taken_away_again(
 def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotWrittenError, match="No such file or directory"):
         write_text(tmp_path / "gone" / "a.txt", "x")
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(pipe, "through\n")
+    assert os.read(reader, 100) == b"through\n"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+@needs_full
+def test_a_full_device_is_named_and_stays_a_device() -> None:
+    with pytest.raises(FileNotWrittenError, match=r"^/dev/full: could not be written \(No space"):
+        write_text(FULL, "x")
+    assert FULL.is_char_device()
 
 
 def test_other_failures_pass() -> None:

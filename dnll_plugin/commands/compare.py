@@ -34,6 +34,7 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.escaping import for_terminal
 from dnll_plugin.runs import signals
 from dnll_plugin.runs.code_version import describe_code
+from dnll_plugin.settings.config_file import read_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +85,8 @@ def run(options: argparse.Namespace) -> int:
     baseline = choose_baseline(options.baseline, variants)
     tasks = name_tasks([Path(file) for file in options.c])
     check_launcher(options)
+    for config in tasks.values():
+        read_config(config)  # what is wrong is told at once, and leaves no folder behind
     out = Path(options.out or f"saved_models/compare_{'_'.join(tasks)[:80]}")
     console = Console()
 

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from dnll_plugin.commands.options import add_model_options, add_plugin_option
 from dnll_plugin.errors import InputError
+from dnll_plugin.files import write_text
+from dnll_plugin.prediction.held_out import PARTS, read_part
 from dnll_plugin.prediction.run import read_run
 from dnll_plugin.prediction.selection import check_plugin, choose_submodel
 from dnll_plugin.toolbox.plugins import import_plugins
@@ -25,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="DIR", help="run folder of dnll train")
     parser.add_argument(
         "--images", required=True, metavar="DIR", help="folder with a folder of images a class"
+    )
+    parser.add_argument(
+        "--part",
+        choices=PARTS,
+        help="only the images that the run cut off its training folder for test or validation",
     )
     parser.add_argument(
         "--out", required=True, metavar="DIR", help=f"folder for {JSON} and the pictures"
@@ -52,12 +59,15 @@ def run(options: argparse.Namespace) -> int:
     trained = read_run(Path(options.run), options.weights)
     check_plugin(options.plugin, trained)
     submodel = choose_submodel(options.submodel, trained)
+    part = None if options.part is None else read_part(trained, options.part)
 
     from dnll_plugin.prediction import evaluation, evaluation_pictures
     from dnll_plugin.prediction.net import load_net
     from dnll_plugin.training.device import select_device
 
     images = evaluation.find_labeled(Path(options.images), trained.classes)
+    if part is not None:
+        images = evaluation.take_part(images, part)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -65,8 +75,10 @@ def run(options: argparse.Namespace) -> int:
     net = load_net(trained, submodel, select_device(options.device))
     result = evaluation.evaluate(net, trained, images, options.batch_size)
     about = {"run": str(options.run), "submodel": submodel, "weights": options.weights}
+    if options.part is not None:
+        about["part"] = options.part
     text = json.dumps({**about, **result.summary()}, indent=2, ensure_ascii=False)
-    (out / JSON).write_text(f"{text}\n", encoding="utf-8")
+    write_text(out / JSON, f"{text}\n")
     evaluation_pictures.draw(result, out)
     print_rates(result, out, Console())
     return 0

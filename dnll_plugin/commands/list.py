@@ -1,6 +1,7 @@
 """``dnll list``: the names that a config may hold."""
 
 import argparse
+import logging
 from collections.abc import Callable, Iterator
 
 from dnll_plugin.algorithms.table import OWN_ALGORITHMS
@@ -28,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: A plugin cannot be imported.
     """
+    logging.captureWarnings(True)  # the toolbox's import warns of its own old calls
     if options.plugin is not None:
         import_plugins(options.plugin)
     lines = list(LISTS[options.what]())

@@ -8,7 +8,9 @@ from dnll_plugin.errors import InputError
 
 
 def output(option: str, name: str, endings: Sequence[str], overwrite: bool) -> Path:
-    """The path of a file that may be written.
+    """The path of a file that may be written; where it is a link, of what it leads to.
+
+    A pipe or a device, such as ``/dev/null``, loses nothing and may be there.
 
     Args:
         option: that names the file.
@@ -24,9 +26,11 @@ def output(option: str, name: str, endings: Sequence[str], overwrite: bool) -> P
         raise InputError(f"{option} {file}: must end in {' or '.join(endings)}")
     if file.is_dir():
         raise InputError(f"{option} {file}: is a folder; give the name of a file")
+    if file.exists() and not file.is_file():
+        return file
     if file.exists() and not overwrite:
         raise InputError(f"{option} {file}: exists already; give --overwrite or another name")
     if not os.access(file.parent, os.W_OK | os.X_OK):
         reason = "cannot be written" if file.parent.is_dir() else "does not exist"
         raise InputError(f"{option} {file}: the folder {file.parent} {reason}")
-    return file
+    return file.resolve() if file.is_symlink() else file

@@ -16,7 +16,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 BEFORE_A_KEY = re.compile(r",(?=\s*[A-Za-z_]\w*\s*=)")
 """A comma that begins a setting, and not one inside a value."""
 
-FORM = "write NAME:key=value,key=value, as in sharp:algorithm=dnll_fixmatch,negative_weight=2"
+FORM = (
+    "write NAME:key=value,key=value, as in sharp:algorithm=dnll_fixmatch,negative_weight=2; NAME "
+    "is of letters, digits and any of _ . + -"
+)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ class Images:
             return Images(self.data[indices], self.targets[indices])
         return Images([self.data[index] for index in indices], self.targets[indices])
 
+    def join(self, others: "Images") -> "Images":
+        """Return these images, in files, followed by others."""
+        return Images([*self.data, *others.data], np.concatenate([self.targets, others.targets]))
+
     def split_off_unknown(self) -> tuple["Images", "Images"]:
         """Return the images whose label is known, and the others."""
         return (

@@ -13,9 +13,9 @@ or there are only the folders of the classes::
     <class>/*
 
 Without ``test/`` a part of the last two is cut off for the test. ``val/<class>/*`` beside
-``labeled/`` or ``train/`` are validation images. A class may have folders inside. Files are known
-by their suffix, any that Pillow reads; names that begin with a dot are passed over. Nothing is
-opened here.
+``labeled/`` or ``train/`` are validation images, and ``test/_unknown/**`` test images of none of
+the classes. A class may have folders inside. Files are known by their suffix, any that Pillow
+reads; names that begin with a dot are passed over. Nothing is opened here.
 """
 
 from collections.abc import Sequence
@@ -29,6 +29,9 @@ from dnll_plugin.datasets.listing import iterate_images
 from dnll_plugin.errors import InputError
 
 UNKNOWN = -1
+
+OF_NO_CLASS = "_unknown"
+"""Folder of test images that belong to none of the classes."""
 
 RESERVED = frozenset(("labeled", "unlabeled", "train", "val", "test"))
 """Names of folders that are no class where there are only the folders of the classes."""
@@ -96,9 +99,19 @@ def find_layout(data_dir: str | Path) -> Layout:
     """Return which of the layouts the folders have.
 
     Raises:
-        InputError: if they have none or two of them.
+        InputError: if they have none or two of them, or images of no class where labels are.
     """
-    root = Path(data_dir)
+    layout = _find_layout(Path(data_dir))
+    for folder in (layout.training, layout.validation):
+        if folder is not None and (folder / OF_NO_CLASS).is_dir():
+            raise InputError(
+                f"data_dir: {folder / OF_NO_CLASS}: images of no class belong into "
+                f"test/{OF_NO_CLASS}/, beside labeled/ or train/: move the folder"
+            )
+    return layout
+
+
+def _find_layout(root: Path) -> Layout:
     if not root.is_dir():
         raise InputError(f"data_dir: no such folder: {root}")
     labeled, train = root / "labeled", root / "train"
@@ -144,7 +157,7 @@ def class_names(root: Path) -> list[str]:
     """
     if not root.is_dir():
         raise InputError(f"data_dir: no such folder: {root}: make it, with a folder for each class")
-    classes = _folder_names(root)
+    classes = [name for name in _folder_names(root) if name != OF_NO_CLASS]
     if len(classes) < 2:
         raise InputError(
             f"data_dir: {root} has {len(classes)} class folders: make one for each class, "
@@ -201,6 +214,21 @@ def unlabeled_images(root: Path) -> FolderImages:
     paths = image_paths(root)
     if not paths:
         raise InputError(f"data_dir: {root} holds no unlabeled images: add some")
+    return FolderImages(root, paths, np.full(len(paths), UNKNOWN, dtype=np.int64))
+
+
+def find_of_no_class(test: Path | None) -> FolderImages | None:
+    """Return the test images of none of the classes, None where there is no folder of them.
+
+    Raises:
+        InputError: if the folder holds no image.
+    """
+    if test is None or not (test / OF_NO_CLASS).is_dir():
+        return None
+    root = test / OF_NO_CLASS
+    paths = image_paths(root)
+    if not paths:
+        raise InputError(f"data_dir: {root} holds no image: add images of no class or remove it")
     return FolderImages(root, paths, np.full(len(paths), UNKNOWN, dtype=np.int64))
 
 

@@ -14,6 +14,7 @@ from dnll_plugin.datasets.folders import (
     FolderImages,
     Layout,
     check_same_classes,
+    find_of_no_class,
     labeled_images,
 )
 from dnll_plugin.datasets.split import Indices
@@ -21,7 +22,7 @@ from dnll_plugin.errors import InputError
 
 Mask = npt.NDArray[np.bool_]
 
-TEST, VALIDATION = "test", "val"
+TEST, VALIDATION, UNKNOWN_TEST = "test", "val", "unknown test"
 KEYS = {TEST: "test_share", VALIDATION: "val_share"}
 """The key that says how much is cut off for a part, by the name of its folder."""
 
@@ -32,7 +33,8 @@ class Parts:
 
     Attributes:
         rest: (N,) int64, positions of the training images among those of the training folder.
-        held_out: by :data:`TEST` and :data:`VALIDATION`, those images, where there are any.
+        held_out: by :data:`TEST`, :data:`VALIDATION` and :data:`UNKNOWN_TEST`, test images of none
+            of the classes, those images, where there are any.
         cut: the names among these that were cut off the training folder.
     """
 
@@ -81,6 +83,9 @@ def hold_out(
             rest[drawn] = False
             held_out[part] = whole.take(drawn)
             cut.append(part)
+    of_no_class = find_of_no_class(layout.test)
+    if of_no_class is not None:
+        held_out[UNKNOWN_TEST] = of_no_class
     return Parts(np.flatnonzero(rest), held_out, tuple(cut))
 
 

@@ -29,7 +29,7 @@ from dnll_plugin.datasets.folders import (
     labeled_images,
     unlabeled_images,
 )
-from dnll_plugin.datasets.held_out import KEYS, TEST, VALIDATION, Parts, hold_out
+from dnll_plugin.datasets.held_out import KEYS, TEST, UNKNOWN_TEST, VALIDATION, Parts, hold_out
 from dnll_plugin.datasets.image_files import ImageFileDataset, ImageReader
 from dnll_plugin.datasets.label_file import labeled_indices_from_paths
 from dnll_plugin.datasets.split import Indices, Split, SplitSettings, split_indices
@@ -97,8 +97,11 @@ def _make_datasets(
     kind = partial(ImageFileDataset, reader=reader)
     pipelines = views(name, args.img_size, args.crop_ratio)
     held_out = {part: Images(found.files, found.targets) for part, found in parts.held_out.items()}
+    test = held_out[TEST]
+    if UNKNOWN_TEST in held_out:
+        test = test.join(held_out[UNKNOWN_TEST])
     labeled_set, unlabeled_set, test_set = dataset_triple(
-        alg, train, held_out[TEST], split, pipelines, classes, dataset_class=kind
+        alg, train, test, split, pipelines, classes, dataset_class=kind
     )
     labeled_set.about = about
     if VALIDATION not in held_out:
@@ -192,7 +195,9 @@ def describe(
     labels = {"labeled": train.targets[split.labeled], "unlabeled": train.targets[unlabeled]}
     if VALIDATION in parts.held_out:
         labels["validation"] = parts.held_out[VALIDATION].targets
-    labels["test"] = parts.held_out[TEST].targets
+    for part in (TEST, UNKNOWN_TEST):
+        if part in parts.held_out:
+            labels[part] = parts.held_out[part].targets
     files = list_files(train, parts)
     ranges = getattr(args, "value_ranges", None)
     if ranges is None:

@@ -4,10 +4,13 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.torch_version import TorchVersion
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.export.classifier import Classifier
@@ -87,16 +90,20 @@ def _program(classifier: Classifier, pixels: Tensor) -> torch.export.ExportedPro
 
 
 def _write_onnx(classifier: Classifier, pixels: Tensor, description: str, file: Path) -> None:
-    program = torch.onnx.export(
-        _program(classifier, pixels),
-        dynamo=True,
-        verbose=False,
-        input_names=["pixels"],
-        output_names=["logits", "probabilities"],
-    )
-    assert program is not None
-    program.model.metadata_props[KEY] = description
-    program.save(file)
+    import onnx
+
+    names: dict[str, Any] = {"input_names": ["pixels"], "output_names": ["logits", "probabilities"]}
+    if TorchVersion(torch.__version__) >= "2.7":
+        graph = _program(classifier, pixels)
+        program = torch.onnx.export(graph, dynamo=True, verbose=False, **names)
+        assert program is not None
+        model = program.model_proto
+    else:  # whose exporter of graphs fails on batch norm with onnxscript 0.5.4 and later
+        axes = {name: {0: "images"} for name in chain(*names.values())}
+        torch.onnx.export(classifier, (pixels[:2],), file, dynamic_axes=axes, **names)
+        model = onnx.load(file)
+    model.metadata_props.add(key=KEY, value=description)
+    onnx.save(model, file)
 
 
 def _load_onnx(file: Path, classifier: Classifier) -> Run:

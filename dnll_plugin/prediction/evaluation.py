@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dnll_plugin.datasets.folders import FolderImages, image_paths
+from dnll_plugin.datasets.folders import OF_NO_CLASS, FolderImages, image_paths
 from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.images import batches
 from dnll_plugin.prediction.net import class_probabilities
@@ -95,7 +95,7 @@ class Evaluation:
 
 
 def find_labeled(root: Path, classes: Sequence[str]) -> FolderImages:
-    """The images of the class folders; a class may have none.
+    """The images of the class folders, without those of no class; a class may have none.
 
     Raises:
         InputError: There is no such folder, a folder is of no class, or there is no image.
@@ -103,7 +103,7 @@ def find_labeled(root: Path, classes: Sequence[str]) -> FolderImages:
     if not root.is_dir():
         raise InputError(f"--images {root}: there is no such folder")
     found = {path.name for path in root.iterdir() if path.is_dir() and path.name[:1] != "."}
-    for name in sorted(found - set(classes)):
+    for name in sorted(found - {*classes, OF_NO_CLASS}):
         raise InputError(
             f"--images {root / name}: the run knows no such class; it has {', '.join(classes)}"
         )
@@ -117,6 +117,26 @@ def find_labeled(root: Path, classes: Sequence[str]) -> FolderImages:
         raise InputError(f"--images {root}: holds no images in folders of the run's classes")
     paths, targets = zip(*labeled, strict=True)
     return FolderImages(root, list(paths), np.asarray(targets, dtype=np.int64))
+
+
+def take_part(images: FolderImages, part: frozenset[str]) -> FolderImages:
+    """The images of a part alone.
+
+    Args:
+        images: of which some are in the part.
+        part: names, relative to the same folder.
+
+    Raises:
+        InputError: One of them is not there.
+    """
+    missing = part.difference(images.paths)
+    if missing:
+        raise InputError(
+            f"--images {images.root}: holds {len(part) - len(missing):,} of the part's "
+            f"{len(part):,} images, not {min(missing)}: give the folder of the classes that the "
+            "run was trained on"
+        )
+    return images.take(np.flatnonzero([path in part for path in images.paths]))
 
 
 def evaluate(net: nn.Module, run: TrainedRun, images: FolderImages, batch_size: int) -> Evaluation:

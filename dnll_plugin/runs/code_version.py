@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import dnll_plugin
+from dnll_plugin.files import write_text
 
 PACKAGE = Path(dnll_plugin.__file__).parent
 
@@ -60,13 +61,15 @@ def note_code(file: Path) -> list[str]:
     """Adds this process's code to those that a run was made with, if it is another one.
 
     Args:
-        file: one line a code, in the order in which they worked on the run.
+        file: one line a code, in the order in which they worked on the run. What of it is damaged
+            stays: the run does not need it.
 
     Returns:
         All of them.
     """
-    known = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    known = text.splitlines()
     if not known or known[-1] != describe_code():
         known.append(describe_code())
-        file.write_text("".join(f"{line}\n" for line in known), encoding="utf-8")
+        write_text(file, "".join(f"{line}\n" for line in known))
     return known

@@ -83,10 +83,11 @@ class RunFolder:
         Raises:
             InputError: If a folder is there, or the name of the run folder is too long.
         """
-        own = (self.config, self.log, self.metrics, self.curves, self.classes, self.result)
+        own = (self.config, self.log, self.metrics, self.curves, self.code, self.result)
+        of_images = (self.classes, self.ranges, self.parts)
         checkpoints = (self.path / name for name in (LATEST, PREVIOUS, BEST))
         try:
-            blocked = [file for file in (*own, *checkpoints) if file.is_dir()]
+            blocked = [file for file in (*own, *of_images, *checkpoints) if file.is_dir()]
         except OSError as error:
             raise InputError(
                 f"save_name: {self.path.name[:40]}…: {error.strerror}; give a shorter one"

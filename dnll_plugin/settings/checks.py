@@ -15,7 +15,7 @@ from dnll_plugin.settings.config_file import shorten
 from dnll_plugin.settings.given import DEFAULT, Given, setting_error
 from dnll_plugin.settings.keys import Keys
 from dnll_plugin.settings.open_set import check_known_classes, check_open_set
-from dnll_plugin.settings.other_names import find_meant_key
+from dnll_plugin.settings.other_names import suggest_key
 from dnll_plugin.settings.ranges import choices_of, join_names, range_in_words
 from dnll_plugin.settings.suggestions import find_nearest, suggest_name
 from dnll_plugin.settings.toolbox_keys import ToolboxKeys
@@ -257,6 +257,4 @@ def check_unknown(given: Mapping[str, Given], known: Collection[str]) -> None:
     """
     for key, (_, _, place) in given.items():
         if key not in known:
-            meant = find_meant_key(key)
-            hint = f"did you mean {meant!r}?" if meant in known else suggest_name(key, known)
-            raise setting_error(key, f"unknown key; {hint}", place)
+            raise setting_error(key, f"unknown key; {suggest_key(key, known)}", place)

@@ -16,6 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.files import write_text
+from dnll_plugin.settings.suggestions import find_nearest
 
 MAX_BYTES = 2**20
 """A config has a few KiB; whatever is larger (a checkpoint, ``/dev/zero``) is not one."""
@@ -127,8 +128,10 @@ def _text(file: Path) -> str:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
+        nearest = find_nearest(file.stem, list_configs(), cutoff=0.8)
+        hint = f"did you mean {nearest}? Or " if nearest else ""
         raise _Problem(
-            "no such file; give the path of a config, a YAML file, or the name of one that "
+            f"no such file; {hint}give the path of a config, a YAML file, or the name of one that "
             "`dnll list configs` lists"
         ) from None
     except IsADirectoryError:

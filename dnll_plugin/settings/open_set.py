@@ -5,6 +5,7 @@ from typing import Any
 
 from dnll_plugin.algorithms.table import OWN_ALGORITHMS
 from dnll_plugin.datasets import DATASETS
+from dnll_plugin.datasets.folders import find_layout, folder_facts
 from dnll_plugin.settings.suggestions import suggest_name
 
 
@@ -33,13 +34,17 @@ def check_known_classes(values: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def check_open_set(values: Mapping[str, Any]) -> tuple[str, str] | None:
-    row = OWN_ALGORITHMS.get(values["algorithm"])
-    if row is None or not row.open_set or not DATASETS[values["dataset"]].has_ood:
-        return None  # own images may be of no class without anyone knowing
-    if values["ood_classes"] and values["ulb_ood"]:
+    row, images = OWN_ALGORITHMS.get(values["algorithm"]), DATASETS[values["dataset"]]
+    if row is None or not row.open_set:
+        return None
+    if images.read_facts is folder_facts and find_layout(values["data_dir"]).unlabeled is None:
+        mend = "put unlabeled images into unlabeled/ beside labeled/"
+    elif images.has_ood and not (values["ood_classes"] and values["ulb_ood"]):
+        mend = "write ood_classes and ulb_ood"
+    else:  # images of unlabeled/ may be of no class without anyone knowing
         return None
     return (
         "algorithm",
-        f"{row.name} is for unlabeled images of no class, and there are none; write ood_classes "
-        "and ulb_ood, or take another algorithm",
+        f"{row.name} is for unlabeled images of no class, and there are none; {mend}, or take "
+        "another algorithm",
     )

@@ -1,6 +1,9 @@
 """Names that other toolboxes have for our keys, for the message about an unknown key."""
 
 import re
+from collections.abc import Collection
+
+from dnll_plugin.settings.suggestions import find_nearest, suggest_name
 
 OTHER_NAMES = {
     "algorithm": "alg algo method",
@@ -46,3 +49,15 @@ def find_meant_key(name: str) -> str | None:
     """The key that a name of another toolbox means, however it is spelled; None where unknown."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).replace("-", "_").lower()
     return _KEY_OF.get(words)
+
+
+def suggest_key(name: str, known: Collection[str]) -> str:
+    """The end of a message about an unknown key: the one that is meant, or has a name like it.
+
+    A slip in another toolbox's name is one too: ``learnin_rate`` means ``lr``.
+    """
+    meant = find_meant_key(name)
+    if meant is None:
+        nearest = find_nearest(name, [*known, *_KEY_OF], cutoff=0.85)
+        meant = _KEY_OF.get(nearest or "")
+    return f"did you mean {meant!r}?" if meant in known else suggest_name(name, known)

@@ -15,8 +15,14 @@ def suggest_name(name: str, names: Iterable[str]) -> str:
     return "none has a name like it, so remove it"
 
 
-def find_nearest(name: str, names: Iterable[str]) -> str | None:
-    """The known name that an unknown one is most like, None if it is like none."""
+def find_nearest(name: str, names: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The known name that an unknown one is most like, None if it is like none.
+
+    Args:
+        name: the unknown one.
+        names: the known ones.
+        cutoff: how like it is at least, from 0 to 1 (the same).
+    """
     spelled = {known.lower(): known for known in names}
-    found = get_close_matches(name.lower(), spelled, n=1, cutoff=0.5)
+    found = get_close_matches(name.lower(), spelled, n=1, cutoff=cutoff)
     return spelled[found[0]] if found else None

@@ -62,6 +62,14 @@ def test_wrong_options_are_one_line(capsys, tmp_path, options, message):
     assert capsys.readouterr().err.startswith(f"dnll: error: {message}")
 
 
+def test_a_missing_config_is_told_before_anything_is_made(capsys, tmp_path):
+    out, gone = tmp_path / "out", tmp_path / "gone.yaml"
+    command = ["compare", "--c", str(CONFIG), str(gone), "--algorithms", "uda", "--seeds", "0"]
+    assert main([*command, "--out", str(out)]) == 2
+    assert capsys.readouterr().err.startswith(f"dnll: error: {gone}: no such file")
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
@@ -107,7 +115,7 @@ def planned(monkeypatch, tmp_path):
         launcher = partial(LocalLauncher, command=command)
         monkeypatch.setattr(launchers, "LocalLauncher", launcher)
         options = ["--algorithms", "fixmatch", "--seeds", "0", "1", "--out", str(tmp_path)]
-        return main(["compare", "--c", "x.yaml", *options])
+        return main(["compare", "--c", str(CONFIG), *options])
 
     return start
 

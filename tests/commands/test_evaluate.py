@@ -85,3 +85,29 @@ def test_what_is_wrong_is_one_line(make_run, labeled, tmp_path, capsys):
     assert evaluate(run, labeled, out, "--overwrite", "--submodel", "left") == 0
     (tmp_path / "empty").mkdir()
     assert "holds no images" in error(run, tmp_path / "empty", tmp_path / "other")
+
+
+def test_only_the_images_that_the_run_cut_off(make_run, labeled, tmp_path, capsys):
+    run, out = make_run(), tmp_path / "out"
+    assert evaluate(run, labeled, out, "--part", "test") == 2
+    assert "--part test: the run cut off no images" in capsys.readouterr().err
+    parts = run / "parts.json"
+    parts.write_text(json.dumps({"test": ["ant/b.png", "bee/deep/d.png"]}))
+    assert evaluate(run, labeled, out, "--part", "test") == 0
+    told = json.loads((out / "evaluation.json").read_text())
+    assert (told["part"], told["images"]) == ("test", 2)
+    assert [told["classes"][name]["images"] for name in ("ant", "bee")] == [1, 1]
+    capsys.readouterr()
+    wrong = {
+        json.dumps(
+            {"test": ["ant/a.png", "ant/gone.png"]}
+        ): "1 of the part's 2 images, not ant/gone",
+        json.dumps({"val": ["ant/a.png"]}): "--part test: the run cut off no images for it",
+        "{": "parts.json: is no JSON",
+        '{"test": [1]}': "parts.json: is no list of images",
+    }
+    for text, words in wrong.items():
+        parts.write_text(text)
+        assert evaluate(run, labeled, out, "--part", "test", "--overwrite") == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert words in line

@@ -1,5 +1,8 @@
 """``dnll list``: names that a config may hold, one a line."""
 
+import subprocess
+import sys
+
 import pytest
 
 from dnll_plugin.commands.main import main
@@ -41,3 +44,11 @@ def test_a_plugins_names_are_among_them(capsys, tmp_path, monkeypatch):
 def test_what_cannot_be_listed_is_exit_code_2(capsys):
     assert main(["list", "colours"]) == 2
     assert "configs" in capsys.readouterr().err
+
+
+def test_nothing_but_the_names_is_printed():
+    done = subprocess.run(
+        [sys.executable, "-m", "dnll_plugin", "list", "algorithms"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "dnll_dual" in done.stdout

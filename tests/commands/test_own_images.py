@@ -206,3 +206,51 @@ def test_files_that_cannot_be_read_are_named_in_the_log(tmp_path, photos, capsys
     assert f"left out {log.count('broken ') + 5} image files" in log
     assert log.count("broken ") == 20
     assert "and 5 more" in log
+
+
+def write_open_set(root: Path, photos: dict[str, list[Image.Image]]) -> None:
+    """Folders of two classes with images of neither among the unlabeled and the test images."""
+    for part, pieces in (("labeled", slice(0, 4)), ("test", slice(4, 8))):
+        write_tree(root / part, {name: found[pieces] for name, found in photos.items()})
+    write_tree(root / "unlabeled", {name: found[8:14] for name, found in photos.items()})
+    noise = np.random.RandomState(0).randint(0, 256, (5, 64, 64, 3), dtype=np.uint8)
+    for part, pieces in (("unlabeled", noise[:2]), ("test/_unknown/deep", noise[2:])):
+        write_tree(root / part, {"noise": [Image.fromarray(piece) for piece in pieces]})
+
+
+def test_unknown_test_images_are_measured_and_no_class(tmp_path, photos, capsys) -> None:
+    write_open_set(tmp_path / "data", photos)
+    assert run(tmp_path / "data", tmp_path, "algorithm=iomatch") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2 classes, 8 labeled, 14 unlabeled, 8 test, 3 unknown test images" in said
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert {"confidence_auroc", "energy_fpr95", "own_balanced_accuracy"} <= result.keys()
+    assert json.loads((tmp_path / "run/classes.json").read_text()) == ["flower", "temple"]
+
+
+def test_wrong_folders_of_unknown_images_are_one_line(tmp_path, photos, capsys) -> None:
+    def error(*changes: str) -> str:
+        assert run(data, tmp_path, *changes) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line.removeprefix("dnll: error: ")
+
+    data = tmp_path / "data"
+    write_open_set(data, photos)
+    (data / "labeled/_unknown").mkdir()
+    assert error().startswith(f"data_dir: {data}/labeled/_unknown: images of no class belong into")
+    (data / "labeled/_unknown").rmdir()
+    for file in (data / "test/_unknown").rglob("*.jpg"):
+        file.unlink()
+    assert error().startswith(f"data_dir: {data}/test/_unknown holds no image: ")
+    for name in ("flower", "temple"):
+        (data / "test" / name).rename(data / name)
+    assert error().startswith(f"data_dir: {data}/test has 0 class folders: ")
+
+
+def test_images_that_all_have_a_class_are_not_for_an_open_set_algorithm(
+    tmp_path, photos, capsys
+) -> None:
+    write_tree(tmp_path / "data", photos)
+    assert run(tmp_path / "data", tmp_path, "algorithm=openmatch", "num_labels=8") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "none; put unlabeled images into unlabeled/ beside labeled/, or take another" in line

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -239,6 +241,19 @@ def test_an_existing_file_is_not_replaced_unless_asked_for(make_run, images, tmp
     assert out.read_text() == "mine"
     assert predict(run, images, out, "--overwrite") == 0
     assert len(describe_rows(out)) == 5
+
+
+def test_a_device_stays_and_what_a_link_leads_to_is_written(make_run, images, tmp_path):
+    run, null = make_run(), Path(os.devnull)
+    assert predict(run, images, null, "--format", "csv") == 0
+    assert null.is_char_device()
+    link, target = tmp_path / "link.csv", tmp_path / "target.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    assert predict(run, images, link) == 2
+    assert predict(run, images, link, "--overwrite") == 0
+    assert link.is_symlink()
+    assert len(describe_rows(target)) == 5
 
 
 def test_the_last_weights_are_the_default_and_the_best_a_choice(make_run, images, tmp_path, capsys):

@@ -110,3 +110,31 @@ def test_known_classes_of_the_toolboxs_own_sets(make_args):
         expected = np.where(original >= 2, original - 2, -1)
         np.testing.assert_array_equal(dataset.targets, expected)
     assert (made["train_ulb"].targets == -1).sum() == 80  # all that there are
+
+
+@pytest.mark.parametrize("layout", ["train", "labeled"])
+def test_own_test_images_of_no_class(request, make_args, write_image, layout):
+    folder = request.getfixturevalue(f"{layout}_folder")
+    for name in ("0.png", "deep/1.png"):
+        write_image(folder / "test" / "_unknown" / name, (0, 0, 255))
+    args = make_args()
+    made = DATASETS["imagefolder"].build(args, "fixmatch", "imagefolder", 2, 2, str(folder), True)
+    labeled, _, test = made
+    assert labeled.classes == ["cat", "dog"]
+    assert test.targets.tolist() == [0, 1]
+    assert test.unknown.targets.tolist() == [-1, -1]
+    assert test.unknown[1]["x_lb"].shape == (3, 16, 16)
+    assert "2 test, 2 unknown test images" in " ".join(" ".join(labeled.about.lines).split())
+
+
+def test_a_folder_of_no_class_must_hold_images_and_be_in_the_test_folder(train_folder, make_args):
+    def build():
+        DATASETS["imagefolder"].build(make_args(), "fixmatch", "imagefolder", 2, 2, train_folder)
+
+    folder = train_folder / "test" / "_unknown"
+    folder.mkdir()
+    with pytest.raises(InputError, match=r"^data_dir: .*test/_unknown holds no image: "):
+        build()
+    folder.rename(train_folder / "train" / "_unknown")
+    with pytest.raises(InputError, match=r"^data_dir: .*train/_unknown: images of no class belong"):
+        build()

@@ -49,3 +49,9 @@ def test_a_run_keeps_every_code_that_worked_on_it(tmp_path, monkeypatch):
     assert note_code(file) == note_code(file) == [describe_code()]
     monkeypatch.setattr(code_version, "describe_code", lambda: "another")
     assert note_code(file) == [describe_code(), "another"]
+
+
+def test_a_damaged_list_of_codes_is_kept_and_does_no_harm(tmp_path):
+    file = tmp_path / "code.txt"
+    file.write_bytes(b"0.1.0 \xff\xfe\n")
+    assert note_code(file) == ["0.1.0 \ufffd\ufffd", describe_code()]

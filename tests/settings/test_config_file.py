@@ -208,3 +208,10 @@ def test_a_file_of_ones_own_comes_before_the_plugins(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("dnll_digits_20").write_text("algorithm: fixmatch\n")
     assert read_config(Path("dnll_digits_20"))["algorithm"].value == "fixmatch"
+
+
+def test_a_name_like_that_of_a_config_is_suggested():
+    with pytest.raises(InputError, match="did you mean dnll_digits_20"):
+        read_config(Path("dnll_digit_20"))
+    with pytest.raises(InputError, match="no such file; give the path"):
+        read_config(Path("mine.yaml"))
