@@ -18,11 +18,11 @@ from dnll_plugin.algorithms.base import (
 from dnll_plugin.functional.losses import Heads
 from dnll_plugin.functional.pseudo_labels import (
     PseudoLabels,
+    find_pseudo_labels,
     join_pseudo_labels,
     strong_view_losses,
 )
 from dnll_plugin.hooks.monitor import is_log_step
-from dnll_plugin.hooks.pseudo_labels import PseudoLabelHook
 from dnll_plugin.nets.pair import NetBuilder
 from dnll_plugin.protocols import ToolboxLogger
 
@@ -51,7 +51,7 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
 
     Keys, beside those of :class:`LearnsNegatives` and of :class:`ConsistencyBase`:
         - pseudo_labels: whether the second holds; None: where ``ulb_views`` is ``weak_strong``
-        - p_cutoff: confidence from which a generator is sure, relative to that on labeled images
+        - p_cutoff: confidence from which a generator is sure
     """
 
     pseudo_label_source = "auto"
@@ -75,11 +75,6 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
 
     def rampups(self) -> tuple[str, ...]:
         return () if self.args.pseudo_labels else super().rampups()
-
-    def set_hooks(self) -> None:
-        if self.args.pseudo_labels:
-            self.register_hook(PseudoLabelHook(self.args.p_cutoff), "PseudoLabelHook")
-        super().set_hooks()
 
     def learn_generated(
         self,
@@ -117,39 +112,20 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
         return self.process_out_dict(loss=total_loss), self.process_log_dict(**log)
 
     @torch.no_grad()
-    def generate(self, generator: str, logits: Tensor, learner: Tensor) -> Generated:
+    def generate(self, weak: Tensor, learner: Tensor) -> Generated:
         """Chooses what the weak views teach.
 
         Args:
-            generator: Name of the submodel that generates.
-            logits: Its class logits (L + U, K) of the labeled images and of the weak views.
-            learner: Those (U, K) of the submodel that learns, on the strong views.
+            weak: Class logits (U, K) of the submodel that generates, on the weak views.
+            learner: Those of the submodel that learns, on the strong views.
 
         Returns:
             The pseudo-labels and the negatives, boolean (U, K).
         """
-        labeled, weak = logits.detach().split([len(logits) - len(learner), len(learner)])
-        found = self.call_hook(
-            "find", "PseudoLabelHook", generator=generator, labeled=labeled, weak=weak
-        )
         negatives = self.call_hook(
-            "gen_negatives", "NegativeLabelHook", logits=found.logits, learner=learner
+            "gen_negatives", "NegativeLabelHook", logits=weak, learner=learner
         )
-        return found, negatives
-
-    def get_save_dict(self) -> dict[str, Any]:
-        save_dict = super().get_save_dict()
-        if self.args.pseudo_labels:
-            save_dict["pseudo_labels"] = self.hooks_dict["PseudoLabelHook"].state_dict()
-        return save_dict
-
-    def load_model(self, load_path: str) -> dict[str, Any]:
-        checkpoint = super().load_model(load_path)
-        if self.args.pseudo_labels:
-            device = next(self.model.parameters()).device
-            hook = self.hooks_dict["PseudoLabelHook"]
-            hook.load_state_dict(checkpoint["pseudo_labels"], device)
-        return checkpoint
+        return find_pseudo_labels(weak, self.args.p_cutoff), negatives
 
     def weights(self) -> dict[str, float]:
         own = {"pseudo_label": self.lambda_u, "negative": self.negative_weight()}

@@ -1,7 +1,7 @@
 """DNLL-Dual: two submodels that tell each other which classes an image does not belong to."""
 
 from argparse import Namespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from semilearn.algorithms.utils import SSL_Argument
@@ -10,32 +10,13 @@ from torch import Tensor
 
 from dnll_plugin.algorithms.base import LabeledViews, weighted_sum
 from dnll_plugin.algorithms.dnll_base import DNLLBase
-from dnll_plugin.functional.losses import Heads, NegativeLabels, consistency, dual_losses
-from dnll_plugin.functional.negatives import rows_without_pull, stable_rows
-from dnll_plugin.functional.prediction import Prediction
+from dnll_plugin.functional.losses import Heads, NegativeLabels, dual_losses
 from dnll_plugin.functional.schedules import sigmoid_rampup
+from dnll_plugin.functional.stability import ChosenRows, choose_rows
 from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.hooks.role_swap import RoleSwapHook
 from dnll_plugin.nets.pair import PEER, SIDES, NetBuilder, evaluate_pair, pair_builder
 from dnll_plugin.protocols import ToolboxLogger
-
-
-class ChosenRows(NamedTuple):
-    """What the unlabeled rows of a step teach, in one tensor for all submodels.
-
-    Attributes:
-        stable: Boolean (2, U), rows on which each submodel is stable; the learners come first.
-        learns: Boolean (S, U), rows on which each of S learners learns negatives.
-        other_view: The learners' prediction of the other view, of S * U rows or, where labeled
-            images have two views, S * L labeled rows before them; without gradient.
-        pull_target: What the other rows are pulled towards, of S * U rows, without gradient.
-    """
-
-    stable: Tensor
-    learns: Tensor
-    other_view: Prediction
-    pull_target: Prediction
-
 
 BySide = dict[str, Tensor]
 """A tensor for ``left`` and one for ``right``."""
@@ -100,8 +81,9 @@ class DNLLDual(LabeledViews, DNLLBase):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         learners = self.call_hook("learners", "RoleSwapHook")
         if self.args.pseudo_labels:
+            labeled_views = self.labeled_views(x_lb, x_lb_2)
             return self.learn_pseudo_labels(
-                learners, y_lb, idx_ulb, self.labeled_views(x_lb, x_lb_2), (x_ulb_w, x_ulb_s)
+                learners, labeled_views, y_lb, idx_ulb, x_ulb_w, x_ulb_s
             )
         with self.amp_cm():
             labeled, own, other = self.forward_views(learners, x_lb, x_lb_2, x_ulb_w, x_ulb_s)
@@ -139,25 +121,26 @@ class DNLLDual(LabeledViews, DNLLBase):
     def learn_pseudo_labels(
         self,
         learners: tuple[str, ...],
+        x_lb: BySide,
         y_lb: Tensor,
         idx_ulb: Tensor,
-        x_lb: BySide,
-        x_ulb: tuple[Tensor, Tensor],
+        x_ulb_w: Tensor,
+        x_ulb_s: Tensor,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The step in which strong views learn what the other submodel says of the weak ones."""
-        weak, strong = x_ulb
         with self.amp_cm():
-            labeled, own = self.learn(
-                {side: x_lb[side] for side in learners}, dict.fromkeys(learners, strong)
+            labeled, strong = self.learn(
+                {side: x_lb[side] for side in learners}, dict.fromkeys(learners, x_ulb_s)
             )
-            generated = []
-            for side in learners:
-                generator = self.generators[side]
-                said = self.predict(generator, torch.cat((x_lb[generator], weak))).class_logits
-                generated.append(self.generate(generator, said, own[side].cons_logits))
+            generated = [
+                self.generate(
+                    self.predict_averaged(self.generators[side], x_ulb_w), strong[side].cons_logits
+                )
+                for side in learners
+            ]
             return self.learn_generated(
                 Heads.join([labeled[side] for side in learners]),
-                Heads.join([own[side] for side in learners]),
+                Heads.join([strong[side] for side in learners]),
                 y_lb,
                 idx_ulb,
                 generated,
@@ -241,13 +224,16 @@ class DNLLDual(LabeledViews, DNLLBase):
         return Heads.of(getattr(pair, side)(x))
 
     @torch.no_grad()
+    def predict_averaged(self, side: str, x: Tensor) -> Tensor:
+        """Class logits of the averaged weights of a submodel (``ema_m``), as they are evaluated."""
+        self.ema_model.eval()
+        return getattr(self.ema_model, side)(x)["logits"]
+
+    @torch.no_grad()
     def choose_rows(
         self, learners: tuple[str, ...], own: dict[str, Heads], other: BySide
     ) -> ChosenRows:
         """Finds out which rows teach the learners what.
-
-        Both submodels are looked at in one tensor, a learner first: softmax is computed once for
-        all that needs no gradient.
 
         Args:
             learners: The sides that learn.
@@ -255,26 +241,14 @@ class DNLLDual(LabeledViews, DNLLBase):
             other: By side, the class logits on the other view, as :meth:`forward_views` gives them.
         """
         sides = (*learners, *(side for side in SIDES if side not in learners))
-        heads = Heads.join([own[side] for side in sides])
-        rows = len(heads.class_logits) // len(sides)
-        labeled = [other[side][:-rows] for side in learners]
-        unlabeled = [other[side][-rows:] for side in sides]
-        targets = [self.pull_target(PEER[side], own, other) for side in learners]
-        seen = Prediction(torch.cat([*labeled, *unlabeled, heads.class_logits, *targets]))
-        begin = sum(map(len, labeled))
-        middle = begin + len(heads.class_logits)
-        end = middle + len(heads.class_logits)
-        own_class, other_class = seen[middle:end], seen[begin:middle]
-        own_cons = own_class if heads.is_one else Prediction(heads.cons_logits)
-
-        stable = stable_rows(own_class, other_class, self.args.stable_threshold).view(2, -1)
-        inconsistency = consistency(own_cons, other_class, self.consistency_type).view(2, -1)
-        learns = rows_without_pull(stable, stable.flip(0), inconsistency, inconsistency.flip(0))
-        return ChosenRows(
-            stable,
-            learns[: len(learners)],
-            other_view=seen[: begin + rows * len(learners)],
-            pull_target=seen[end:],
+        rows = len(own[sides[0]].class_logits)
+        return choose_rows(
+            Heads.join([own[side] for side in sides]),
+            [other[side][:-rows] for side in learners],
+            [other[side][-rows:] for side in sides],
+            [self.pull_target(PEER[side], own, other) for side in learners],
+            self.args.stable_threshold,
+            self.consistency_type,
         )
 
     def pull_target(self, peer: str, own: dict[str, Heads], other: BySide) -> Tensor:

@@ -99,17 +99,16 @@ class DNLLMeanTeacher(TeacherMixin, DNLLBase):
         """The step in which the strong views learn what the teacher says of the weak ones."""
         with self.amp_cm():
             labeled, strong = self.learn(x_lb, x_ulb_s)
-            said = self.predict_weak(torch.cat((x_lb, x_ulb_w)))
-            generated = self.generate(self.negative_source, said, strong.cons_logits)
+            generated = self.generate(self.predict_weak(x_ulb_w), strong.cons_logits)
             return self.learn_generated(labeled, strong, y_lb, idx_ulb, [generated])
 
     @torch.no_grad()
-    def predict_weak(self, images: Tensor) -> Tensor:
-        """Class logits (N, K) of the teacher as it is evaluated, or of the student."""
+    def predict_weak(self, x_ulb_w: Tensor) -> Tensor:
+        """Class logits (U, K) of the teacher as it is evaluated, or of the student."""
         if self.negative_source == "student":
-            return self.model(images)["logits"]
+            return self.model(x_ulb_w)["logits"]
         self.ema_model.eval()
-        return self.ema_model(images)["logits"]
+        return self.ema_model(x_ulb_w)["logits"]
 
     def learn(self, x_lb: Tensor, x_ulb: Tensor) -> tuple[Heads, Heads]:
         """The student's passes with gradient; both kinds of rows in one pass with ``use_cat``."""

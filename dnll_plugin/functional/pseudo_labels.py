@@ -10,12 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnll_plugin.functional.class_shrinking import align_distribution
 from dnll_plugin.functional.losses import Heads, head_distance_term, negative_label_loss
-from dnll_plugin.functional.prediction import Prediction
-
-EPSILON = 1e-6
-"""Added to both averages of the alignment, as in the toolbox's AdaMatch."""
+from dnll_plugin.functional.prediction import Prediction, full_precision_softmax
 
 
 class PseudoLabels(NamedTuple):
@@ -24,30 +20,21 @@ class PseudoLabels(NamedTuple):
     Attributes:
         classes: Integer (U,), the likeliest class of each.
         sure: Boolean (U,), the rows that learn it; the others learn negatives.
-        logits: (U, K), logarithms of the aligned probabilities, by which negatives are chosen.
     """
 
     classes: Tensor
     sure: Tensor
-    logits: Tensor
 
 
-def find_pseudo_labels(
-    probabilities: Tensor, seen: Tensor, expected: Tensor, threshold: Tensor
-) -> PseudoLabels:
-    """Aligns predictions to those of labeled rows, and takes the class of the confident ones.
-
-    Distribution alignment and relative threshold of AdaMatch (arXiv:2106.04732, sections 3.2, 3.3).
+def find_pseudo_labels(logits: Tensor, threshold: float) -> PseudoLabels:
+    """Takes the class of the rows that are predicted with confidence (arXiv:2001.07685, eq. 4).
 
     Args:
-        probabilities: (U, K), predictions of the weak view.
-        seen: (K,), what is predicted of unlabeled rows on average.
-        expected: (K,), what is predicted of labeled rows on average.
-        threshold: 0-dim, confidence from which a row learns its pseudo-label.
+        logits: (U, K), predictions of the weak view, without gradient.
+        threshold: Confidence from which a row learns its pseudo-label, in [0, 1].
     """
-    aligned = align_distribution(probabilities * (expected + EPSILON), seen, EPSILON)
-    confidence, classes = aligned.max(dim=1)
-    return PseudoLabels(classes, confidence >= threshold, aligned.log())
+    confidence, classes = full_precision_softmax(logits).max(dim=1)
+    return PseudoLabels(classes, confidence >= threshold)
 
 
 def strong_view_losses(

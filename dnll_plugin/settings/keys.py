@@ -198,8 +198,7 @@ class MethodKeys(Keys):
     p_cutoff: Number = Field(
         ge=0,
         le=1,
-        description="confidence from which an image learns its pseudo-label; relative to the mean "
-        "one on labeled images",
+        description="confidence from which an image learns its pseudo-label",
     )
     clustering_weight: Number = Field(
         ge=0, description="weight of the local clustering of lc_meanteacher"

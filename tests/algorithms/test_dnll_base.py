@@ -75,15 +75,23 @@ def test_the_cutoff_decides_who_learns_what(tmp_path, name, cutoff):
         assert algorithm.loss_terms["negative"] > 0
 
 
-def test_the_generator_is_the_teacher_as_it_is_evaluated(tmp_path):
-    algorithm = build(tmp_path, "algorithm=dnll_meanteacher")
+@pytest.mark.parametrize(
+    ("name", "changes", "passes"),
+    [
+        ("dnll_meanteacher", (), 1),
+        ("dnll_dual", ("roles=mutual",), 2),
+        ("dnll_dual", ("roles=alternate",), 1),
+    ],
+)
+def test_averaged_weights_generate_as_they_are_evaluated(tmp_path, name, changes, passes):
+    algorithm = build(tmp_path, f"algorithm={name}", *changes)
     data = batch(algorithm)
     seen: list[torch.Tensor] = []
-    algorithm.ema_model.register_forward_hook(
-        lambda module, images, output: seen.append(output["logits"])
-    )
+    model = algorithm.ema_model
+    for net in (model.left, model.right) if name == "dnll_dual" else (model,):
+        net.register_forward_hook(lambda module, images, output: seen.append(output["logits"]))
     algorithm.train_step(**data)
-    assert not algorithm.ema_model.training
-    (logits,) = seen
-    assert len(logits) == len(data["x_lb"]) + len(data["x_ulb_w"])
-    assert not logits.requires_grad
+    assert not model.training
+    assert len(seen) == passes
+    assert all(len(logits) == len(data["x_ulb_w"]) for logits in seen)
+    assert not any(logits.requires_grad for logits in seen)
