@@ -25,7 +25,7 @@ demo: $(READY) ## train on 1,797 handwritten digits of which 20 have a label, on
 	$(BIN)/dnll train --c config/dnll_digits_20.yaml --save_dir runs --save_name demo --resume
 
 league: $(READY) ## compare three algorithms on the five laptop tasks, in a quarter of an hour
-	$(BIN)/dnll compare --c config/laptop/*.yaml --algorithms supervised fixmatch dnll_adamatch \
+	$(BIN)/dnll compare --c config/laptop/*.yaml --algorithms supervised fixmatch dnll_meanteacher \
 		--seeds 0 --jobs 2 --out runs/league
 
 test: $(READY) ## run the tests
