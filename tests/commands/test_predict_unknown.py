@@ -119,6 +119,20 @@ def test_test_images_that_cannot_be_had_are_a_line_beside_a_threshold_of_ones_ow
     assert not gone.exists()
 
 
+def test_for_the_test_images_no_code_is_imported_but_what_the_user_names(
+    make_run, pictures, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "mine.py").touch()
+    (tmp_path / "stranger.py").write_text("open('imported', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
+    data = {"dataset": "digits", "num_classes": 10, "num_labels": 20}
+    run = make_run(None, algorithm="fixmatch", plugin="stranger", **data)
+    words = ["--run", str(run), "--images", str(pictures / "test/two"), "--out", "o.csv"]
+    assert main(["predict", *words, "--plugin", "mine", "--unknown_share", "0.5"]) == 0
+    assert not (tmp_path / "imported").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
