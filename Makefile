@@ -16,13 +16,17 @@ TORCH = $(shell sed -n 's/^torch[a-z]*==.*/&/p' requirements.txt)
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-fake-cuda lint docs docs-tables
+.PHONY: help demo league test test-slow test-fake-cuda lint docs docs-tables
 
 help: ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 20
 
 demo: $(READY) ## train on 1,797 handwritten digits of which 20 have a label, on any computer
 	$(BIN)/dnll train --c config/dnll_digits_20.yaml --save_dir runs --save_name demo --resume
+
+league: $(READY) ## compare three algorithms on the five laptop tasks, in a quarter of an hour
+	$(BIN)/dnll compare --c config/laptop/*.yaml --algorithms supervised fixmatch dnll_adamatch \
+		--seeds 0 --jobs 2 --out runs/league
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest

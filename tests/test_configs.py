@@ -13,7 +13,7 @@ from dnll_plugin.settings import resolve as settings
 from dnll_plugin.settings.toolbox_keys import IGNORED, UNREAD, algorithm_arguments
 
 FOLDER = Path(__file__).parent.parent / "config"
-CONFIGS = {file.stem: file for file in sorted(FOLDER.glob("*.yaml"))}
+CONFIGS = {file.stem: file for file in sorted(FOLDER.rglob("*.yaml"))}
 CHECKOUT = os.environ.get("USB_CHECKOUT")
 
 # the keys of the toolbox's config/classic_cv/fixmatch/fixmatch_cifar10_40_0.yaml

@@ -33,8 +33,9 @@ from dnll_plugin.functional.losses import (
     meanteacher_losses,
     negative_label_loss,
 )
-from dnll_plugin.functional.negatives import find_top_k, rows_without_pull, stable_rows
+from dnll_plugin.functional.negatives import find_top_k
 from dnll_plugin.functional.schedules import negative_label_weight, sigmoid_rampup
+from dnll_plugin.functional.stability import rows_without_pull, stable_rows
 from dnll_plugin.hooks.alignment import ALIGNMENTS
 from dnll_plugin.hooks.certainty import CertaintyHook
 

@@ -221,29 +221,6 @@ class LabeledViews(AlgorithmBase):
         return int(args.lb_views)
 
 
-class DNLLBase(LearnsNegatives, ConsistencyBase):
-    """Base of the algorithms of the paper, two submodels that teach each other (arXiv:2301.03976).
-
-    Keys: those of :class:`LearnsNegatives` and of :class:`ConsistencyBase`.
-    """
-
-    def weights(self) -> dict[str, float]:
-        return {**super().weights(), "negative": self.negative_weight()}
-
-    def log_negatives(
-        self, idx_ulb: Tensor, negatives: Tensor, learns: Tensor
-    ) -> dict[str, Tensor]:
-        """How the unlabeled rows teach; with two learners, their rows one after the other."""
-        idx_ulb = idx_ulb.repeat(len(negatives) // len(idx_ulb))
-        return self.call_hook(
-            "observe", "MonitorHook", idx_ulb=idx_ulb, negatives=negatives, learns=learns
-        )
-
-    @staticmethod
-    def get_argument() -> list[SSL_Argument]:
-        return [*get_negative_arguments(), *get_consistency_arguments()]
-
-
 def build_scheduler(args: Namespace, optimizer: Any, default_scheduler: Any) -> Any:
     """The scheduler of ``lr_schedule``, stepped once a training step.
 

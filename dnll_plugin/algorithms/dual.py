@@ -1,40 +1,22 @@
 """DNLL-Dual: two submodels that tell each other which classes an image does not belong to."""
 
 from argparse import Namespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from semilearn.algorithms.utils import SSL_Argument
 from semilearn.core.utils import ALGORITHMS, get_net_builder
 from torch import Tensor
 
-from dnll_plugin.algorithms.base import DNLLBase, LabeledViews, weighted_sum
-from dnll_plugin.functional.losses import Heads, NegativeLabels, consistency, dual_losses
-from dnll_plugin.functional.negatives import rows_without_pull, stable_rows
-from dnll_plugin.functional.prediction import Prediction
+from dnll_plugin.algorithms.base import LabeledViews, weighted_sum
+from dnll_plugin.algorithms.dnll_base import DNLLBase
+from dnll_plugin.functional.losses import Heads, NegativeLabels, dual_losses
 from dnll_plugin.functional.schedules import sigmoid_rampup
+from dnll_plugin.functional.stability import ChosenRows, choose_rows
 from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.hooks.role_swap import RoleSwapHook
 from dnll_plugin.nets.pair import PEER, SIDES, NetBuilder, evaluate_pair, pair_builder
 from dnll_plugin.protocols import ToolboxLogger
-
-
-class ChosenRows(NamedTuple):
-    """What the unlabeled rows of a step teach, in one tensor for all submodels.
-
-    Attributes:
-        stable: Boolean (2, U), rows on which each submodel is stable; the learners come first.
-        learns: Boolean (S, U), rows on which each of S learners learns negatives.
-        other_view: The learners' prediction of the other view, of S * U rows or, where labeled
-            images have two views, S * L labeled rows before them; without gradient.
-        pull_target: What the other rows are pulled towards, of S * U rows, without gradient.
-    """
-
-    stable: Tensor
-    learns: Tensor
-    other_view: Prediction
-    pull_target: Prediction
-
 
 BySide = dict[str, Tensor]
 """A tensor for ``left`` and one for ``right``."""
@@ -44,20 +26,22 @@ BySide = dict[str, Tensor]
 class DNLLDual(LabeledViews, DNLLBase):
     """Two submodels with different initial weights (arXiv:2301.03976; Dual Student, 1909.01804).
 
-    Left learns from the first view of an unlabeled image and predicts the second without gradient,
-    right the reverse (``weak_weak``); or both learn from the strong view and predict the weak one
-    (``weak_strong``). Where its peer is stable a submodel is pulled towards the peer; elsewhere it
-    learns classes that the peer does not predict.
+    With ``ulb_views: weak_strong`` both learn from the strong view what the other predicts of the
+    weak one: its class where it is sure, else the classes that it rules out. With ``weak_weak``, as
+    published, left learns from the first view of an unlabeled image and predicts the second without
+    gradient, right the reverse: where its peer is stable a submodel is pulled towards the peer,
+    elsewhere it learns classes that the peer does not predict.
 
     Keys, beside those of :class:`DNLLBase`:
         - roles: ``mutual`` (both learn at each iteration) or ``alternate`` (they take turns)
-        - stabilization_weight, stabilization_rampup: weight of the pull
+        - stabilization_weight, stabilization_rampup: weight of the published pull
         - stable_threshold: confidence above which a prediction counts as stable
         - lb_views: 2 gives labeled images a second view, as in the authors' batches
         - net_right: net of the right submodel, None for the same net as left
     """
 
     negative_sources = ("other", "self")
+    pseudo_label_source = "other"
 
     def __init__(
         self,
@@ -70,9 +54,12 @@ class DNLLDual(LabeledViews, DNLLBase):
         if args.net_right is not None:
             right_builder = get_net_builder(args.net_right, args.net_from_name)
         super().__init__(args, pair_builder(net_builder, right_builder), tb_log, logger)
+        own = {side: side for side in SIDES}
+        self.generators = PEER if self.negative_source == "other" else own
 
     def rampups(self) -> tuple[str, ...]:
-        return (*super().rampups(), "stabilization_rampup")
+        published = super().rampups()
+        return (*published, "stabilization_rampup") if published else ()
 
     def set_hooks(self) -> None:
         self.register_hook(RoleSwapHook(self.args.roles), "RoleSwapHook")
@@ -93,6 +80,11 @@ class DNLLDual(LabeledViews, DNLLBase):
         x_lb_2: Tensor | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         learners = self.call_hook("learners", "RoleSwapHook")
+        if self.args.pseudo_labels:
+            labeled_views = self.labeled_views(x_lb, x_lb_2)
+            return self.learn_pseudo_labels(
+                learners, labeled_views, y_lb, idx_ulb, x_ulb_w, x_ulb_s
+            )
         with self.amp_cm():
             labeled, own, other = self.forward_views(learners, x_lb, x_lb_2, x_ulb_w, x_ulb_s)
             chosen = self.choose_rows(learners, own, other)
@@ -126,15 +118,46 @@ class DNLLDual(LabeledViews, DNLLBase):
             )
         return out_dict, log_dict
 
+    def learn_pseudo_labels(
+        self,
+        learners: tuple[str, ...],
+        x_lb: BySide,
+        y_lb: Tensor,
+        idx_ulb: Tensor,
+        x_ulb_w: Tensor,
+        x_ulb_s: Tensor,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The step in which strong views learn what the other submodel says of the weak ones."""
+        with self.amp_cm():
+            labeled, strong = self.learn(
+                {side: x_lb[side] for side in learners}, dict.fromkeys(learners, x_ulb_s)
+            )
+            generated = [
+                self.generate(
+                    self.predict_averaged(self.generators[side], x_ulb_w), strong[side].cons_logits
+                )
+                for side in learners
+            ]
+            return self.learn_generated(
+                Heads.join([labeled[side] for side in learners]),
+                Heads.join([strong[side] for side in learners]),
+                y_lb,
+                idx_ulb,
+                generated,
+            )
+
+    def labeled_views(self, x_lb: Tensor, x_lb_2: Tensor | None) -> BySide:
+        """The view of the labeled images that each submodel learns."""
+        return {"left": x_lb, "right": x_lb if x_lb_2 is None else x_lb_2}
+
     def choose_negatives(
         self, learners: tuple[str, ...], own: dict[str, Heads], other: BySide
     ) -> Tensor:
         """Negative labels, boolean (S * U, K), of each of S learners on its own view."""
-        source = PEER if self.negative_source == "other" else {side: side for side in SIDES}
         chosen = []
         for side in learners:
             learner = own[side].cons_logits
-            logits = other[source[side]][-len(learner) :]
+            logits = other[self.generators[side]][-len(learner) :]
             chosen.append(
                 self.call_hook("gen_negatives", "NegativeLabelHook", logits=logits, learner=learner)
             )
@@ -159,7 +182,7 @@ class DNLLDual(LabeledViews, DNLLBase):
             labeled rows first where those have two views.
         """
         own_ulb, other_ulb = self.unlabeled_views(x_ulb_w, x_ulb_s)
-        own_lb = {"left": x_lb, "right": x_lb if x_lb_2 is None else x_lb_2}
+        own_lb = self.labeled_views(x_lb, x_lb_2)
         labeled, own = self.learn(
             {side: own_lb[side] for side in learners}, {side: own_ulb[side] for side in learners}
         )
@@ -201,13 +224,16 @@ class DNLLDual(LabeledViews, DNLLBase):
         return Heads.of(getattr(pair, side)(x))
 
     @torch.no_grad()
+    def predict_averaged(self, side: str, x: Tensor) -> Tensor:
+        """Class logits of the averaged weights of a submodel (``ema_m``), as they are evaluated."""
+        self.ema_model.eval()
+        return getattr(self.ema_model, side)(x)["logits"]
+
+    @torch.no_grad()
     def choose_rows(
         self, learners: tuple[str, ...], own: dict[str, Heads], other: BySide
     ) -> ChosenRows:
         """Finds out which rows teach the learners what.
-
-        Both submodels are looked at in one tensor, a learner first: softmax is computed once for
-        all that needs no gradient.
 
         Args:
             learners: The sides that learn.
@@ -215,26 +241,14 @@ class DNLLDual(LabeledViews, DNLLBase):
             other: By side, the class logits on the other view, as :meth:`forward_views` gives them.
         """
         sides = (*learners, *(side for side in SIDES if side not in learners))
-        heads = Heads.join([own[side] for side in sides])
-        rows = len(heads.class_logits) // len(sides)
-        labeled = [other[side][:-rows] for side in learners]
-        unlabeled = [other[side][-rows:] for side in sides]
-        targets = [self.pull_target(PEER[side], own, other) for side in learners]
-        seen = Prediction(torch.cat([*labeled, *unlabeled, heads.class_logits, *targets]))
-        begin = sum(map(len, labeled))
-        middle = begin + len(heads.class_logits)
-        end = middle + len(heads.class_logits)
-        own_class, other_class = seen[middle:end], seen[begin:middle]
-        own_cons = own_class if heads.is_one else Prediction(heads.cons_logits)
-
-        stable = stable_rows(own_class, other_class, self.args.stable_threshold).view(2, -1)
-        inconsistency = consistency(own_cons, other_class, self.consistency_type).view(2, -1)
-        learns = rows_without_pull(stable, stable.flip(0), inconsistency, inconsistency.flip(0))
-        return ChosenRows(
-            stable,
-            learns[: len(learners)],
-            other_view=seen[: begin + rows * len(learners)],
-            pull_target=seen[end:],
+        rows = len(own[sides[0]].class_logits)
+        return choose_rows(
+            Heads.join([own[side] for side in sides]),
+            [other[side][:-rows] for side in learners],
+            [other[side][-rows:] for side in sides],
+            [self.pull_target(PEER[side], own, other) for side in learners],
+            self.args.stable_threshold,
+            self.consistency_type,
         )
 
     def pull_target(self, peer: str, own: dict[str, Heads], other: BySide) -> Tensor:

@@ -7,7 +7,8 @@ from semilearn.core import AlgorithmBase
 from semilearn.core.utils import ALGORITHMS
 from torch import Tensor
 
-from dnll_plugin.algorithms.base import DNLLBase, weighted_sum
+from dnll_plugin.algorithms.base import weighted_sum
+from dnll_plugin.algorithms.dnll_base import DNLLBase
 from dnll_plugin.functional.losses import Heads, meanteacher_losses
 from dnll_plugin.hooks.monitor import is_log_step
 
@@ -38,21 +39,26 @@ class TeacherMixin(AlgorithmBase):
 
 @ALGORITHMS.register("dnll_meanteacher")
 class DNLLMeanTeacher(TeacherMixin, DNLLBase):
-    """Mean Teacher (arXiv:1703.01780) whose student learns negatives on every unlabeled row.
+    """Mean Teacher (arXiv:1703.01780) whose student learns negatives too.
 
     The teacher is the average of the student's weights (``ema_m``). The student learns from the
-    second view, the teacher predicts the first. Negatives come from the student's prediction of the
-    first view (``student``, the authors' code) or from the teacher's (``teacher``, the other
-    submodel in the text of arXiv:2301.03976; it saves the student's pass).
+    second view, the teacher predicts the first. With ``ulb_views: weak_strong`` the student learns
+    the teacher's class where the teacher is sure, else the classes that the teacher rules out. With
+    ``weak_weak`` it learns consistency and negatives on every unlabeled row; those come from the
+    student's prediction of the first view (``student``, the authors' code) or from the teacher's
+    (``teacher``, the other submodel in the text of arXiv:2301.03976; it saves the student's pass).
 
     Keys: those of :class:`DNLLBase`.
     """
 
     negative_sources = ("student", "teacher")
+    pseudo_label_source = "teacher"
 
     def train_step(
         self, x_lb: Tensor, y_lb: Tensor, idx_ulb: Tensor, x_ulb_w: Tensor, x_ulb_s: Tensor
     ) -> tuple[dict[str, Any], dict[str, Any]]:
+        if self.args.pseudo_labels:
+            return self.learn_pseudo_labels(x_lb, y_lb, idx_ulb, x_ulb_w, x_ulb_s)
         with self.amp_cm():
             labeled, unlabeled = self.learn(x_lb, x_ulb_s)
             with torch.no_grad():
@@ -86,6 +92,23 @@ class DNLLMeanTeacher(TeacherMixin, DNLLBase):
             )
             log_dict["train/util_ratio"] = torch.ones_like(total_loss)
         return out_dict, log_dict
+
+    def learn_pseudo_labels(
+        self, x_lb: Tensor, y_lb: Tensor, idx_ulb: Tensor, x_ulb_w: Tensor, x_ulb_s: Tensor
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The step in which the strong views learn what the teacher says of the weak ones."""
+        with self.amp_cm():
+            labeled, strong = self.learn(x_lb, x_ulb_s)
+            generated = self.generate(self.predict_weak(x_ulb_w), strong.cons_logits)
+            return self.learn_generated(labeled, strong, y_lb, idx_ulb, [generated])
+
+    @torch.no_grad()
+    def predict_weak(self, x_ulb_w: Tensor) -> Tensor:
+        """Class logits (U, K) of the teacher as it is evaluated, or of the student."""
+        if self.negative_source == "student":
+            return self.model(x_ulb_w)["logits"]
+        self.ema_model.eval()
+        return self.ema_model(x_ulb_w)["logits"]
 
     def learn(self, x_lb: Tensor, x_ulb: Tensor) -> tuple[Heads, Heads]:
         """The student's passes with gradient; both kinds of rows in one pass with ``use_cat``."""

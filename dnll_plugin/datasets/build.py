@@ -162,6 +162,22 @@ def forget_ood_labels(images: Images, num_classes: int) -> Images:
     return Images(images.data, np.where(images.targets < num_classes, images.targets, -1))
 
 
+def hold_out(train: Images, number: int) -> tuple[Images, Images]:
+    """Take images out of a training set, to be tested on in the place of the test set.
+
+    They are the same for every seed of a run, so that settings are tuned on the same images.
+
+    Args:
+        train: N images.
+        number: how many are taken, below N.
+
+    Returns:
+        Those that are left, and those that are taken, both in their order.
+    """
+    order = np.random.RandomState(0).permutation(len(train.targets))
+    return train.take(np.sort(order[number:])), train.take(np.sort(order[:number]))
+
+
 def array_builder(load: Load) -> Builder:
     """Return the builder of a data set whose images fit in memory.
 
@@ -187,6 +203,12 @@ def array_builder(load: Load) -> Builder:
         train, test = (
             Images(images.data, renumber(images.targets, order)) for images in load(data_dir)
         )
+        if held_out := getattr(args, "held_out", 0):
+            if held_out >= len(train.targets):
+                raise InputError(
+                    f"held_out is {held_out}, but {name} has {len(train.targets)} training images"
+                )
+            train, test = hold_out(train, held_out)
         label_file = find_label_file(args)
         labeled = (
             labeled_indices_from_file(label_file, name, data_dir, train.targets, num_labels)

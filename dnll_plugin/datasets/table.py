@@ -45,6 +45,7 @@ class DataSet:
         comes_split: whether its files say which images are labeled, instead of the seed.
         has_ood: whether some of its classes can be out of distribution (``ood_classes``).
         closed_set: whether every image is of one of its classes, where ``has_ood`` does not tell.
+        can_hold_out: whether some of its training images can be tested on (``held_out``).
         train_images: number of training images, where all of them may be labeled although the
             classes share them unevenly.
         read_facts: the names of the classes and the number of labels, or None where the config says
@@ -62,6 +63,7 @@ class DataSet:
     comes_split: bool = False
     has_ood: bool = False
     closed_set: bool = False
+    can_hold_out: bool = False
     train_images: int | None = None
     read_facts: Callable[[str], tuple[list[str], int | None]] | None = None
 
@@ -131,6 +133,7 @@ _MNIST: dict[str, Any] = {
         "MNIST/raw/train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
     },
     "has_ood": True,
+    "can_hold_out": True,
 }
 _USPS: dict[str, Any] = {
     "classes": names.DIGITS.split(),
@@ -151,12 +154,17 @@ _OURS = {
         classes=names.DIGITS.split(),
         originals={},
         has_ood=True,
+        can_hold_out=True,
         train_images=1297,
     ),
     "mnist": DataSet(**_MNIST, views=_gray("digit_views", 0.1307, 0.3081)),
     "mnist_plain": DataSet(**_MNIST, views=_gray("plain_views", 0.1307, 0.3081)),
     "usps": DataSet(
-        **_USPS, build=_late("usps"), views=_gray("digit_views", 0.2545, 0.3847), has_ood=True
+        **_USPS,
+        build=_late("usps"),
+        views=_gray("digit_views", 0.2545, 0.3847),
+        has_ood=True,
+        can_hold_out=True,
     ),
     "usps2mnist": DataSet(
         **_USPS,

@@ -224,7 +224,7 @@ def dual_losses(
         "consistency": consistency(consistent, other_view, kind).sum() / batch,
         "stabilization": pull.sum() / batch,
         "negative": negative_label_loss(own, *negatives),
-        **_head_distance_term(labeled, unlabeled),
+        **head_distance_term(labeled, unlabeled),
     }
 
 
@@ -257,11 +257,11 @@ def meanteacher_losses(
         "sup": _summed_cross_entropy(labeled.class_logits, labels) / (len(labels) + len(own)),
         "consistency": consistency(own, teacher, kind).mean(),
         "negative": negative_label_loss(own, negatives, kind=negative_loss),
-        **_head_distance_term(labeled, unlabeled),
+        **head_distance_term(labeled, unlabeled),
     }
 
 
-def _head_distance_term(labeled: Heads, unlabeled: Heads) -> dict[str, Tensor]:
+def head_distance_term(labeled: Heads, unlabeled: Heads) -> dict[str, Tensor]:
     """Mean over all rows of the distance of the two heads; no term where there is one head."""
     if labeled.is_one:
         return {}

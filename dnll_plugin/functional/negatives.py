@@ -1,4 +1,4 @@
-"""Which rows learn pseudo-negative labels, and which classes those are.
+"""Which classes are the pseudo-negative labels of a row.
 
 Pure functions of tensors, on any device, without host synchronisation. N rows, K classes; a set of
 negative labels is a boolean mask (N, K).
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dnll_plugin.functional.prediction import Prediction, full_precision_softmax
+from dnll_plugin.functional.prediction import full_precision_softmax
 
 ROUNDING = 1e-5
 """Relative margin below an average: where all rows agree, only rounding sets them apart from it."""
@@ -22,47 +22,6 @@ SURE = 0.95**2
 Shard = tuple[int, int]
 """``(rank, world size)``. Rows are dealt to ranks in turn, as the toolbox's sampler does, and
 random classes are drawn for the rows of all ranks, so that any number of ranks draws the same."""
-
-
-def stable_rows(
-    own_view: Tensor | Prediction, other_view: Tensor | Prediction, threshold: float
-) -> Tensor:
-    """Rows on which a submodel is stable (arXiv:2301.03976 after Dual Student, arXiv:1909.01804).
-
-    Args:
-        own_view: Class logits (N, K) of the submodel on the view it learns from, or their
-            prediction.
-        other_view: The same on the other view.
-        threshold: Confidence in [0, 1] that at least one of both predictions must exceed.
-
-    Returns:
-        Boolean (N,): both views give the same class and one of them is confident.
-    """
-    own_confidence, own_class = Prediction.of(own_view).most_likely
-    other_confidence, other_class = Prediction.of(other_view).most_likely
-    confident = torch.maximum(own_confidence, other_confidence) > threshold
-    return confident & (own_class == other_class)
-
-
-def rows_without_pull(
-    stable: Tensor, peer_stable: Tensor, inconsistency: Tensor, peer_inconsistency: Tensor
-) -> Tensor:
-    """Rows on which a submodel is not pulled towards its peer, and so learns negatives instead.
-
-    A peer that is unstable on a row does not teach there. Where both are stable the one with the
-    smaller inconsistency between its two views is trusted, and is not pulled; when equal, both are.
-
-    Args:
-        stable: Boolean (N,), rows on which the submodel is stable; or of any other shape.
-        peer_stable: The same of its peer.
-        inconsistency: Consistency criterion between the two views of the submodel, of that shape.
-        peer_inconsistency: The same of its peer.
-
-    Returns:
-        Boolean, of that shape.
-    """
-    trusted_if_both_are = stable & (inconsistency < peer_inconsistency)
-    return ~peer_stable | trusted_if_both_are
 
 
 def uniform_negatives(

@@ -137,6 +137,18 @@ def check_validation(values: Values) -> Problem:
     return "val_share", f"is for own images, dataset imagefolder, not for {values['dataset']}"
 
 
+def check_held_out(values: Values) -> Problem:
+    name = values["dataset"]
+    if values["held_out"] == 0:
+        return None
+    if not DATASETS[name].can_hold_out:
+        able = sorted(known for known, row in DATASETS.items() if row.can_hold_out)
+        return "held_out", f"is for {join_names(able)}, not for {name}"
+    if values["label_file"] is not None:
+        return "held_out", "goes without label_file, which counts all training images"
+    return None
+
+
 def check_momentum(values: Values) -> Problem:
     if values["optim"] == "SGD" and values["momentum"] == 0:
         return "momentum", "must be above 0 with SGD, which the toolbox uses with Nesterov momentum"
@@ -171,6 +183,7 @@ CHECKS_WITHOUT_TOOLBOX: tuple[Callable[[Values], Problem], ...] = (
     check_imbalance,
     check_ood,
     check_validation,
+    check_held_out,
     check_known_classes,
     check_open_set,
     check_momentum,

@@ -66,14 +66,15 @@ def list_configs() -> dict[str, Path]:
     package = Path(__file__).parents[1]
     installed, clone = package / "config", package.with_name("config")
     folder = installed if installed.is_dir() else clone
-    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    files = sorted(folder.rglob("*.yaml"))
+    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
 
 
 def find_config(file: Path) -> Path:
     """The path of a config: the file where there is one, else the plugin's config of that name."""
-    if file.exists() or file.suffix or file.name != str(file):
+    if file.exists() or file.suffix:
         return file
-    return list_configs().get(file.name, file)
+    return list_configs().get(file.as_posix(), file)
 
 
 def read_value(text: str) -> Any:

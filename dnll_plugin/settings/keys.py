@@ -81,6 +81,12 @@ class RunKeys(Keys):
         description="share of every class of own images that is cut off for the test, where they "
         "have no folder test/",
     )
+    held_out: Whole = Field(
+        0,
+        ge=0,
+        description="training images, the same for every seed, that are kept from training and "
+        "tested on in the place of the test images, to tune settings; 0: the test images",
+    )
     val_share: Number = Field(
         0.0,
         ge=0,
@@ -154,7 +160,8 @@ class MethodKeys(Keys):
         description="the mean of -log(1 - p) over them, or -log of what they leave together",
     )
     negative_source: Annotated[Text, OneOf(negative_sources)] = Field(
-        description="whose prediction they are chosen by; auto: the algorithm's published one",
+        description="whose prediction they are chosen by; auto: the algorithm's published one, "
+        "with pseudo-labels that of the other submodel or the teacher",
     )
     negative_weight: Number = Field(
         ge=0, description="weight of the negative labels; 0: none at any time"
@@ -182,6 +189,16 @@ class MethodKeys(Keys):
     )
     ulb_views: Literal["weak_weak", "weak_strong"] = Field(
         description="the two views of an unlabeled image"
+    )
+    pseudo_labels: Flag | None = Field(
+        description="learn the class of the images that the other submodel is sure of from its "
+        "weak view, and the negatives of the others, in the place of consistency and pull; null: "
+        "with a strong view"
+    )
+    p_cutoff: Number = Field(
+        ge=0,
+        le=1,
+        description="confidence from which an image learns its pseudo-label",
     )
     clustering_weight: Number = Field(
         ge=0, description="weight of the local clustering of lc_meanteacher"

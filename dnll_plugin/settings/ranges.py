@@ -16,25 +16,23 @@ def join_names(choices: Sequence[str]) -> str:
 
 def choices_of(field: FieldInfo) -> list[str]:
     """The names that a key takes; empty where it takes anything else."""
-    kind = _without_none(field.annotation)
+    kind, metadata = _parts(field)
     if get_origin(kind) is Literal:
         return list(get_args(kind))
-    registry = next((part for part in field.metadata if isinstance(part, OneOf)), None)
+    registry = next((part for part in metadata if isinstance(part, OneOf)), None)
     return [] if registry is None else list(registry.names())
 
 
 def range_in_words(field: FieldInfo) -> str:
     """What a key takes, as the second half of "must be …"."""
-    kind = _without_none(field.annotation)
+    kind, metadata = _parts(field)
     choices = choices_of(field)
     if choices:
         return join_names(choices)
-    if get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
     name = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
     bounds = {
         name: format_value(getattr(bound, name))
-        for bound in field.metadata
+        for bound in metadata
         for name in ("ge", "gt", "le", "lt", "min_length")
         if hasattr(bound, name)
     }
@@ -54,6 +52,15 @@ def format_value(value: object) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
+
+
+def _parts(field: FieldInfo) -> tuple[Any, list[Any]]:
+    """The type of a key beside None, and what is demanded of its values."""
+    kind = _without_none(field.annotation)
+    if get_origin(kind) is Annotated:
+        kind, *nested = get_args(kind)
+        return kind, [*field.metadata, *nested]
+    return kind, list(field.metadata)
 
 
 def _without_none(annotation: Any) -> Any:

@@ -7,11 +7,11 @@ The toolbox declares its keys twice, as options of its command line and in each 
 from collections.abc import Iterable, Mapping
 from copy import copy
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from dnll_plugin.settings.keys import Keys, MethodKeys, RunKeys
+from dnll_plugin.settings.keys import Keys, MethodKeys, RunKeys, takes_none
 from dnll_plugin.settings.values import Flag, Number, Text, Whole
 
 Argument = Any
@@ -192,6 +192,9 @@ def _keys_of(name: str, algorithm: type) -> type[Keys]:
         if key in rows:
             field = copy(rows[key])
             field.default = argument.default
+            if argument.default is None and not takes_none(field):
+                kind: Any = Annotated[(field.annotation, *field.metadata)]
+                field.annotation, field.metadata = kind | None, []
             fields[key] = (field.annotation, field)
         else:
             fields[key] = _field_of(argument)

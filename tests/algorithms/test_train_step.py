@@ -108,8 +108,11 @@ def test_ramps_longer_than_the_run_warn_in_one_line(
     "changes",
     [
         ("roles=mutual", "lb_views=2"),
+        ("roles=alternate", "ulb_views=weak_strong", "pseudo_labels=false"),
         ("roles=alternate", "ulb_views=weak_strong"),
+        ("roles=mutual", "ulb_views=weak_strong"),
         ("algorithm=dnll_meanteacher",),
+        ("algorithm=dnll_meanteacher", "ulb_views=weak_strong"),
         ("algorithm=dnll_meanteacher", "negative_source=teacher"),
         ("algorithm=lc_meanteacher", "clustering_threshold_type=relative"),
     ],

@@ -25,13 +25,16 @@ COMMON = [
 ]
 GLOBAL_BATCH = 8
 OPEN_SET = ("ood_classes=2", "num_classes=8", "num_labels=16", "ulb_ood=0.1")
+STRONG = ("ulb_views=weak_strong", "p_cutoff=0.3", "negative_sampling=below_average")
 RUNS = {
     "mutual": ["algorithm=dnll_dual", "net=tiny"],
     "alternate": [
         *("algorithm=dnll_dual", "net=tiny", "roles=alternate", "use_cat=false"),
-        *("lb_views=2", "ulb_views=weak_strong"),
+        *("lb_views=2", "ulb_views=weak_strong", "pseudo_labels=false"),
     ],
     "teacher": ["algorithm=dnll_meanteacher", "net=tiny"],
+    "pseudo_labels": ["algorithm=dnll_dual", "net=tiny", *STRONG],
+    "pseudo_labels_of_teacher": ["algorithm=dnll_meanteacher", "net=tiny", *STRONG],
     "fixmatch": ["algorithm=fixmatch", "net=tiny", "p_cutoff=0.15"],
     "flexmatch": ["algorithm=dnll_flexmatch", "net=tiny", "p_cutoff=0.15"],
     "negatives": ["algorithm=dnll_fixmatch", "net=tiny", "p_cutoff=0.95"],

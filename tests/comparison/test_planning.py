@@ -62,12 +62,12 @@ def test_the_configs_own_keys_are_for_its_algorithm_only(ask):
     got = plan(ask("dnll_dual", "dnll_meanteacher", "fixmatch"))
     assert got.own["dnll_dual"]["negative_weight"] == (5, "config")
     assert got.own["dnll_dual"][LOSS_WEIGHT] == (0.7, "config")
-    assert got.own["dnll_meanteacher"]["negative_weight"] == (75, "default")
+    assert got.own["dnll_meanteacher"]["negative_weight"] == (None, "default")
     assert got.own["fixmatch"][LOSS_WEIGHT] == (1, "default")
     assert "lr_schedule" not in got.own["dnll_dual"]
     by_name = {run.name: resolved(run) for run in got.runs}
     assert by_name["dnll_dual_0"].negative_weight == 5
-    assert by_name["dnll_meanteacher_0"].negative_weight == 75
+    assert by_name["dnll_meanteacher_0"].negative_weight is None
     assert by_name["fixmatch_0"].lr == by_name["dnll_dual_0"].lr == 0.05
 
 

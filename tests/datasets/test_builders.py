@@ -36,6 +36,32 @@ def test_digits_test_set_is_fixed_for_ever(make_args):
     assert sums == {"8c42da29d24759b7"}
 
 
+def test_held_out_images_are_training_images_that_no_run_trains_on(make_args):
+    whole, _, test_images = build("digits", make_args(), alg="fullysupervised")
+    first, second = (
+        build("digits", make_args(seed=seed, held_out=300), alg="fullysupervised")
+        for seed in (0, 1)
+    )
+    np.testing.assert_array_equal(first[2].data, second[2].data)
+
+    def counted(*sets):
+        pictures = [
+            image.tobytes() + bytes([y])
+            for s in sets
+            for image, y in zip(s.data, s.targets, strict=True)
+        ]
+        return sorted(pictures)
+
+    assert len(first[2]) == 300
+    assert counted(first[0], first[2]) == counted(whole)
+    assert not set(counted(first[2])) & set(counted(test_images))
+
+
+def test_no_more_than_the_training_images_can_be_held_out(make_args):
+    with pytest.raises(InputError, match="held_out is 1297, but digits has 1297 training images"):
+        build("digits", make_args(held_out=1297))
+
+
 def test_indices_say_which_images_were_used(make_args):
     first = build("digits", make_args(seed=5))
     other = build("digits", make_args(seed=5), num_labels=40)

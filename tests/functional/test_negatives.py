@@ -11,8 +11,6 @@ from dnll_plugin.functional.negatives import (
     find_top_k,
     negative_accuracy,
     negative_sampler,
-    rows_without_pull,
-    stable_rows,
 )
 
 COUNTED = [name for name, sampler in NEGATIVE_SAMPLERS.items() if sampler.by_number]
@@ -151,22 +149,6 @@ def test_beyond_top_k_is_the_choice_of_full_match(shape: tuple[int, int], seed: 
 def test_an_unknown_sampler_is_named() -> None:
     with pytest.raises(ValueError, match=r"negative_sampling must be one of uniform, .*'likely'"):
         negative_sampler("likely", 2)
-
-
-def test_stable_needs_agreement_and_one_confident_view() -> None:
-    sure, unsure, elsewhere = [9.0, 0.0], [0.1, 0.0], [0.0, 9.0]
-    own = torch.tensor([sure, unsure, sure, unsure])
-    other = torch.tensor([unsure, sure, elsewhere, unsure])
-    assert stable_rows(own, other, 0.8).tolist() == [True, True, False, False]
-
-
-def test_who_is_pulled() -> None:
-    stable = torch.tensor([True, True, True, True, False, False])
-    peer_stable = torch.tensor([True, True, True, False, True, False])
-    mine = torch.tensor([0.1, 0.3, 0.2, 0.1, 0.1, 0.1])
-    peers = torch.tensor([0.3, 0.1, 0.2, 0.1, 0.1, 0.1])
-    free = rows_without_pull(stable, peer_stable, mine, peers)
-    assert free.tolist() == [True, False, False, True, False, True]
 
 
 def test_negative_accuracy_counts_known_labels_of_learning_rows() -> None:

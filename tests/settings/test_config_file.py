@@ -192,6 +192,7 @@ def test_the_plugins_configs_go_by_name(tmp_path, monkeypatch):
     configs = list_configs()
     assert "dnll_digits_20" in configs
     assert find_config(Path("dnll_digits_20")) == configs["dnll_digits_20"]
+    assert find_config(Path("laptop/mnist_100")) == configs["laptop/mnist_100"]
     assert read_config(Path("dnll_digits_20"))["dataset"].value == "digits"
 
 

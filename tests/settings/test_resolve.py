@@ -254,11 +254,11 @@ def test_negative_source_depends_on_the_algorithm(resolve, error):
 
 
 def test_keys_that_a_run_does_not_read_are_accepted_with_a_note(resolve):
-    unread = {"clip": 0.0, "use_epass": True, "p_cutoff": "abc", "abc_p_cutoff": 1, "max_length": 5}
+    unread = {"clip": 0.0, "use_epass": True, "q_cutoff": "abc", "abc_p_cutoff": 1, "max_length": 5}
     got = resolve({**DUAL, **unread, "roles": "alternate"})
     assert got.notes == (
         "max_length, use_epass: accepted, but nothing reads it",
-        "abc_p_cutoff, p_cutoff: accepted, but dnll_dual does not read it",
+        "abc_p_cutoff, q_cutoff: accepted, but dnll_dual does not read it",
     )
     assert got.roles == "alternate"
     assert not unread.keys() & got.values.keys()
@@ -587,6 +587,10 @@ def test_any_overrides_give_settings_that_can_be_written_and_read_or_one_line(fo
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
+        (
+            ("held_out=1000",),
+            "held_out: is for digits, mnist, mnist_plain or usps, not for cifar10",
+        ),
         (("ulb_ood=0.2",), "ulb_ood: needs ood_classes"),
         (("ulb_ood=1.0", "ood_classes=4"), "ulb_ood: must be a number of at least 0 and below 1"),
         (

@@ -28,7 +28,9 @@ def test_every_key_has_a_row_with_each_default_and_the_algorithms() -> None:
     assert table[0] == "| key | default | range | meaning | algorithms |"
     assert len(table) == 2 + len(keys.MethodKeys.model_fields)
     (row,) = [row for row in table if row.startswith("| `negative_weight` |")]
-    assert row.startswith("| `negative_weight` | 75; `dnll_<algorithm>`: 1 | a number of at least")
+    assert row.startswith(
+        "| `negative_weight` | null; `dnll_<algorithm>`: 1 | a number of at least"
+    )
     assert "`dnll_dual`, `dnll_meanteacher`, `dnll_<algorithm>` |" in row
     (row,) = [row for row in table if row.startswith("| `consistency_weight` |")]
     assert "| 10; `lc_meanteacher`: 100; `openmatch`: 0.5 |" in row

@@ -1,0 +1,78 @@
+"""Which rows learn a pseudo-label, and the loss of those that do and of those that do not.
+
+Pure functions of tensors, on any device, without host synchronisation. L labeled and U unlabeled
+rows, K classes.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dnll_plugin.functional.losses import Heads, head_distance_term, negative_label_loss
+from dnll_plugin.functional.prediction import Prediction, full_precision_softmax
+
+
+class PseudoLabels(NamedTuple):
+    """What a generator says of unlabeled rows, without gradient.
+
+    Attributes:
+        classes: Integer (U,), the likeliest class of each.
+        sure: Boolean (U,), the rows that learn it; the others learn negatives.
+    """
+
+    classes: Tensor
+    sure: Tensor
+
+
+def find_pseudo_labels(logits: Tensor, threshold: float) -> PseudoLabels:
+    """Takes the class of the rows that are predicted with confidence (arXiv:2001.07685, eq. 4).
+
+    Args:
+        logits: (U, K), predictions of the weak view, without gradient.
+        threshold: Confidence from which a row learns its pseudo-label, in [0, 1].
+    """
+    confidence, classes = full_precision_softmax(logits).max(dim=1)
+    return PseudoLabels(classes, confidence >= threshold)
+
+
+def strong_view_losses(
+    labeled: Heads,
+    strong: Heads,
+    labels: Tensor,
+    pseudo_labels: PseudoLabels,
+    negatives: Tensor,
+    kind: str = "together",
+) -> dict[str, Tensor]:
+    """The terms of a submodel whose strong view learns from the weak one, before their weights.
+
+    Or of several submodels at once, the rows of one followed by those of the next in every tensor:
+    each term is then the mean of theirs.
+
+    Args:
+        labeled: Heads (L, K) on the labeled rows.
+        strong: Heads (U, K) on the strong view of the unlabeled rows.
+        labels: Integer (L,).
+        pseudo_labels: Of the weak view.
+        negatives: Boolean (U, K); the rows without a pseudo-label learn theirs.
+        kind: See :func:`dnll_plugin.functional.losses.negative_label_loss`.
+
+    Returns:
+        0-dim tensors ``sup``, ``pseudo_label``, ``negative``, each a sum over rows divided by the
+        number of all labeled or all unlabeled rows, and where the net has two heads
+        ``logit_distance``.
+    """
+    own = Prediction(strong.cons_logits)
+    wrong = F.nll_loss(own.log_probabilities, pseudo_labels.classes, reduction="none")
+    return {
+        "sup": F.cross_entropy(labeled.class_logits, labels),
+        "pseudo_label": (wrong * pseudo_labels.sure).mean(),
+        "negative": negative_label_loss(own, negatives, ~pseudo_labels.sure, len(own), kind),
+        **head_distance_term(labeled, strong),
+    }
+
+
+def join_pseudo_labels(several: list[PseudoLabels]) -> PseudoLabels:
+    """The rows of several, one after the other."""
+    return PseudoLabels(*(torch.cat(parts) for parts in zip(*several, strict=True)))
