@@ -37,7 +37,8 @@ def load(
 
     Returns:
         An object with ``net``, ``transform``, ``classes``, ``predict(images)``, ``config``,
-        ``metrics`` and ``result``.
+        ``metrics`` and ``result``; and with ``find_threshold(share)`` and
+        ``predict_open_set(images, unknown_above)``, which tell images of no class.
 
     Raises:
         InputError: The folder is none of a run, or its checkpoint is damaged or missing.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dnll_plugin.augment.host import to_device_async
 from dnll_plugin.functional.losses import NEGATIVE_LOSSES
-from dnll_plugin.functional.open_set import possible_share
+from dnll_plugin.functional.open_set import score_of_negatives
 from dnll_plugin.functional.schedules import (
     cosine_to_zero,
     linear_to_zero,
@@ -86,12 +86,11 @@ class LearnsNegatives(AlgorithmBase):
         """How surely images are of none of the classes: by the share that negatives leave of them.
 
         A function of images (N, C, H, W), on the device of the model, which is used as it stands,
-        to scores (N,); see :func:`dnll_plugin.functional.open_set.possible_share`. None with a
-        sampling whose negatives are the same number of every image, and so tell nothing.
+        to scores (N,); None with a sampling whose negatives tell nothing. See
+        :func:`dnll_plugin.functional.open_set.score_of_negatives`.
         """
-        if not self.hooks_dict["NegativeLabelHook"].sampler.by_average:
-            return None
-        return lambda images: possible_share(self.model(images)["logits"])
+        score = score_of_negatives(self.hooks_dict["NegativeLabelHook"].sampler)
+        return None if score is None else lambda images: score(self.model(images)["logits"])
 
     def get_save_dict(self) -> dict[str, Any]:
         save_dict = super().get_save_dict()

@@ -154,9 +154,7 @@ class IOMatch(HeadsMixin, FixMatch):
         Returns:
             (N,), in [0, 1], higher for a surer one.
         """
-        outputs = self.model(images, heads_from=0)
-        target = full_precision_softmax(outputs["logits"])
-        return fuse_targets(target, outputs["logits_binary"]).outlier_score
+        return IOMatchNet.score_unknown(self.model(images, heads_from=0))
 
     @torch.no_grad()
     def classify_open_set(self, images: Tensor) -> Tensor:

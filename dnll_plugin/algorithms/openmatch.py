@@ -18,7 +18,6 @@ from dnll_plugin.functional.one_vs_all import (
     one_vs_all_consistency,
     one_vs_all_entropy,
     one_vs_all_loss,
-    outlier_at_prediction,
     predict_or_reject,
 )
 from dnll_plugin.hooks.inliers import InliersHook
@@ -201,8 +200,7 @@ class OpenMatch(HeadsMixin, AlgorithmBase):
         Returns:
             (N,), in [0, 1], higher for a surer one.
         """
-        outputs = self.model(images, heads_from=0)
-        return outlier_at_prediction(outputs["logits"], outputs["logits_binary"])
+        return OneVsAllNet.score_unknown(self.model(images, heads_from=0))
 
     @torch.no_grad()
     def classify_open_set(self, images: Tensor) -> Tensor:

@@ -44,6 +44,7 @@ class DataSet:
             it; None where images have no numbers.
         comes_split: whether its files say which images are labeled, instead of the seed.
         has_ood: whether some of its classes can be out of distribution (``ood_classes``).
+        closed_set: whether every image is of one of its classes, where ``has_ood`` does not tell.
         can_hold_out: whether some of its training images can be tested on (``held_out``).
         train_images: number of training images, where all of them may be labeled although the
             classes share them unevenly.
@@ -61,6 +62,7 @@ class DataSet:
     originals: Mapping[str, str] | None = None
     comes_split: bool = False
     has_ood: bool = False
+    closed_set: bool = False
     can_hold_out: bool = False
     train_images: int | None = None
     read_facts: Callable[[str], tuple[list[str], int | None]] | None = None
@@ -164,14 +166,24 @@ _OURS = {
         has_ood=True,
         can_hold_out=True,
     ),
-    "usps2mnist": DataSet(**_USPS, build=_late("usps2mnist"), views=_gray("digit_views", 0.5, 0.5)),
+    "usps2mnist": DataSet(
+        **_USPS,
+        build=_late("usps2mnist"),
+        views=_gray("digit_views", 0.5, 0.5),
+        closed_set=True,
+    ),
     "imagefolder": DataSet(
         build=_late("imagefolder"), views=_photos, originals={}, read_facts=folder_facts
     ),
 }
 
 _SEMI_FGVC: dict[str, Any] = {"views": _photos, "folder": "semi_fgvc", "comes_split": True}
-_IMAGENET: dict[str, Any] = {"views": _photos, "files": ("train", "val"), "comes_split": True}
+_IMAGENET: dict[str, Any] = {
+    "views": _photos,
+    "files": ("train", "val"),
+    "comes_split": True,
+    "closed_set": True,
+}
 _TOOLBOXS = {
     "cifar10": DataSet(
         evaluation_view=_toolboxs("cifar", "cifar10"),
@@ -213,12 +225,17 @@ _TOOLBOXS = {
         folder="stl10/stl10_binary",
         files=("train_X.bin", "unlabeled_X.bin", "test_X.bin"),
     ),
-    "eurosat": DataSet(evaluation_view=_at_half, folder="eurosat", files=("eurosat_rgb",)),
-    "tissuemnist": DataSet(
-        evaluation_view=_at_half, folder="medmnist/tissuemnist", files=("tissuemnist.npz",)
+    "eurosat": DataSet(
+        evaluation_view=_at_half, folder="eurosat", files=("eurosat_rgb",), closed_set=True
     ),
-    "food101": DataSet(folder="food101", files=("food-101",)),
-    "semi_aves": DataSet(**_SEMI_FGVC, files=("semi_aves",)),
+    "tissuemnist": DataSet(
+        evaluation_view=_at_half,
+        folder="medmnist/tissuemnist",
+        files=("tissuemnist.npz",),
+        closed_set=True,
+    ),
+    "food101": DataSet(folder="food101", files=("food-101",), closed_set=True),
+    "semi_aves": DataSet(**_SEMI_FGVC, files=("semi_aves",), closed_set=True),
     "semi_aves_out": DataSet(**_SEMI_FGVC, files=("semi_aves",)),
     "semi_inat": DataSet(**_SEMI_FGVC, files=("semi_inat",)),
     "imagenet": DataSet(**_IMAGENET, folder="imagenet"),

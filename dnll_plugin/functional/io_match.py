@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dnll_plugin.functional.one_vs_all import OneVsAll
+from dnll_plugin.functional.prediction import full_precision_softmax
 
 
 class OpenTargets(NamedTuple):
@@ -35,3 +36,16 @@ def fuse_targets(target: Tensor, binary: Tensor) -> OpenTargets:
     outlier_score = (target * says.outlier).sum(dim=1)
     open_set = torch.cat((target * says.inlier, outlier_score.unsqueeze(1)), dim=1)
     return OpenTargets(open_set, outlier_score)
+
+
+def outlier_score(closed: Tensor, binary: Tensor) -> Tensor:
+    """How surely rows are of no class: the ``outlier_score`` of their unaligned prediction.
+
+    Args:
+        closed: Logits (N, K) of the classes.
+        binary: Logits (N, 2K); see :func:`fuse_targets`.
+
+    Returns:
+        (N,), in [0, 1].
+    """
+    return fuse_targets(full_precision_softmax(closed), binary).outlier_score

@@ -5,11 +5,12 @@ unknown; finding an unknown image counts as positive.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from dnll_plugin.functional.negatives import below_average_negatives
+from dnll_plugin.functional.negatives import NegativeSampler, below_average_negatives
 
 FOUND = 0.95
 """Share of the unknown images at which false alarms are counted, as is customary."""
@@ -67,6 +68,14 @@ def possible_share(logits: Tensor) -> Tensor:
     return (~ruled_out).double().mean(dim=1)
 
 
+def score_of_negatives(sampler: NegativeSampler) -> Callable[[Tensor], Tensor] | None:
+    """The score that the negatives of a sampling give, a function of logits (N, K) to (N,).
+
+    None with a sampling whose negatives are the same number of every image, and so tell nothing.
+    """
+    return possible_share if sampler.by_average else None
+
+
 def area_under_roc(known: Tensor, unknown: Tensor) -> Tensor:
     """Chance that an unknown image has a higher score than a known one; a tie counts half (AUROC).
 
@@ -97,6 +106,19 @@ def false_alarm_rate(known: Tensor, unknown: Tensor, found: float = FOUND) -> Te
     number = math.ceil(found * len(unknown) - 1e-9)
     threshold = unknown.sort(descending=True).values[max(number, 1) - 1]
     return (known >= threshold).double().mean()
+
+
+def threshold_at_share(known: Tensor, share: float) -> Tensor:
+    """The lowest of the scores above which at most a share of the known images lies.
+
+    Args:
+        known: Scores (N,) of images of the classes.
+        share: In (0, 1), at least 1/N.
+
+    Returns:
+        0-dim; an image is unknown whose score is higher.
+    """
+    return known.sort(descending=True).values[math.floor(share * len(known))]
 
 
 def separating_threshold(scores: Tensor) -> Tensor:

@@ -1,7 +1,11 @@
 """Nets with heads that tell images of no class (IOMatch, OpenMatch)."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
+from dnll_plugin.functional.io_match import outlier_score
+from dnll_plugin.functional.one_vs_all import outlier_at_prediction
 from dnll_plugin.nets.pair import Net
 from dnll_plugin.nets.with_heads import NetWithHeads
 
@@ -9,7 +13,23 @@ PROJECTED = 128
 """Width of IOMatch's projection."""
 
 
-class OneVsAllNet(NetWithHeads):
+class OpenSetNet(NetWithHeads):
+    """A net whose heads tell images of no class."""
+
+    @staticmethod
+    def score_unknown(outputs: Mapping[str, Tensor]) -> Tensor:
+        """How surely images are of none of the classes.
+
+        Args:
+            outputs: What the net says of N images, its heads of all of them (``heads_from=0``).
+
+        Returns:
+            (N,), in [0, 1], higher for a surer one.
+        """
+        raise NotImplementedError
+
+
+class OneVsAllNet(OpenSetNet):
     """OpenMatch's net (arXiv:2105.14148): one classifier a class, of this class or not.
 
     ``logits_binary`` (N, 2K) holds the K logits of "not of class k" first, then those of "of class
@@ -24,8 +44,12 @@ class OneVsAllNet(NetWithHeads):
     def apply_heads(self, features: Tensor) -> dict[str, Tensor]:
         return {"logits_binary": self.binary_head(features)}
 
+    @staticmethod
+    def score_unknown(outputs: Mapping[str, Tensor]) -> Tensor:
+        return outlier_at_prediction(outputs["logits"], outputs["logits_binary"])
 
-class IOMatchNet(NetWithHeads):
+
+class IOMatchNet(OpenSetNet):
     """IOMatch's net (arXiv:2308.13168): two heads on a projection of the features.
 
     ``logits_binary`` (N, 2K) is laid out as that of :class:`OneVsAllNet`; ``logits_open``
@@ -50,3 +74,7 @@ class IOMatchNet(NetWithHeads):
             "logits_binary": self.binary_head(projected),
             "logits_open": self.open_head(projected),
         }
+
+    @staticmethod
+    def score_unknown(outputs: Mapping[str, Tensor]) -> Tensor:
+        return outlier_score(outputs["logits"], outputs["logits_binary"])

@@ -43,18 +43,23 @@ Place = Row | None
 class Examples:
     """Keeps few of all rows: the most and the least confident, and some of each class.
 
-    Those of a class are chosen by a hash of their names, as good as at random, so that they are the
-    same whatever the order. What is kept is without the probabilities of all classes.
+    Rows that are taken for images of no class stand apart, the surest ones. Those of a class are
+    chosen by a hash of their names, as good as at random, so that they are the same whatever the
+    order. What is kept is without the probabilities of all classes.
     """
 
     def __init__(self) -> None:
         self.most: list[Row] = []
         self.least: list[Row] = []
         self.of_class: dict[str, list[Row]] = {}
+        self.unknown: list[Row] = []
 
     def add(self, rows: Iterable[Row]) -> None:
         """Takes more rows into account."""
-        rows = [row._replace(probabilities={}) for row in rows]
+        every = [row._replace(probabilities={}) for row in rows]
+        unknown = [row for row in every if row.known is False]
+        self.unknown = heapq.nlargest(EXTREMES, [*self.unknown, *unknown], key=_unknown_score)
+        rows = [row for row in every if row.known is not False]
         self.most = heapq.nlargest(EXTREMES, [*self.most, *rows], key=_confidence)
         self.least = heapq.nsmallest(EXTREMES, [*self.least, *rows], key=_confidence)
         by_label: dict[str, list[Row]] = {}
@@ -76,11 +81,13 @@ class Examples:
         for label in shown:
             some = self.of_class[label][:each]
             cells += [*some, *[None] * (each - len(some))]
-        return [
+        parts: list[tuple[str, list[Place]]] = [
+            ("unknown, the surest of no class", [*self.unknown]),
             ("most confident", [*self.most]),
             ("least confident", [*self.least]),
             (heading, cells),
         ]
+        return [(heading, rows) for heading, rows in parts if rows]
 
 
 def draw(examples: Examples, root: Path, picture: Path, ranges: Ranges) -> None:
@@ -154,7 +161,9 @@ def fit_text(text: str, width: float, measure: Callable[[str], float], end: bool
 def _caption(row: Row, measure: Callable[[str], float]) -> Sequence[tuple[str, str]]:
     """Lines of text that no cell is too narrow for, each with its colour."""
     sure = f"{100 * row.confidence:.1f}%"
-    if row.ruled_out:
+    if row.known is False:
+        sure = f"unknown {row.unknown_score:.3g}, {sure}"
+    elif row.ruled_out:
         sure += f", not {', '.join(row.ruled_out)}"
     width = CELL[0] - MARGIN
     return (
@@ -171,6 +180,10 @@ def _measure_with(canvas: FigureCanvasAgg) -> Callable[[str], float]:
 
 def _confidence(row: Row) -> float:
     return row.confidence
+
+
+def _unknown_score(row: Row) -> tuple[float, tuple[int, str]]:
+    return row.unknown_score or 0.0, _hash(row)
 
 
 def _hash(row: Row) -> tuple[int, str]:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.nets.lookup import find_builder
+from dnll_plugin.nets.lookup import HEADS, find_builder
+from dnll_plugin.nets.open_set import OpenSetNet
 from dnll_plugin.nets.pair import SIDES, SubmodelPair, pair_builder
 from dnll_plugin.prediction.run import TrainedRun
 from dnll_plugin.training import checkpoint
@@ -16,13 +17,16 @@ STUDENT = "student"
 """The submodel whose own weights are taken, not their average."""
 
 
-def load_net(run: TrainedRun, submodel: str, device: torch.device) -> nn.Module:
+def load_net(
+    run: TrainedRun, submodel: str, device: torch.device, with_heads: bool = False
+) -> nn.Module:
     """Builds the net of a run with the weights of its checkpoint.
 
     Args:
         run: the run.
         submodel: one of ``run.submodels``.
         device: where to put it.
+        with_heads: whether to load the heads too that tell images of no class, if it has some.
 
     Returns:
         The net in evaluation mode; it gives a mapping that holds ``logits``.
@@ -31,9 +35,11 @@ def load_net(run: TrainedRun, submodel: str, device: torch.device) -> nn.Module:
         InputError: the checkpoint is damaged, or of another net.
     """
     state = checkpoint.read(run.checkpoint)
-    net = build_net(run)
+    net = build_net(run, with_heads)
     kind = "model" if submodel == STUDENT else "ema_model"
-    weights = select_weights(checkpoint.get_weights(state, kind, run.checkpoint))
+    weights = checkpoint.get_weights(state, kind, run.checkpoint)
+    if not isinstance(net, OpenSetNet):
+        weights = select_weights(weights)
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:
@@ -46,12 +52,24 @@ def load_net(run: TrainedRun, submodel: str, device: torch.device) -> nn.Module:
     return net.to(device).eval()
 
 
-def build_net(run: TrainedRun) -> nn.Module:
-    """The net of a run with fresh weights: a pair where the algorithm trains one."""
-    builder = find_builder(run.net)
+def build_net(run: TrainedRun, with_heads: bool = False) -> nn.Module:
+    """The net of a run with fresh weights: a pair where the algorithm trains one.
+
+    Args:
+        run: the run.
+        with_heads: see `load_net`.
+    """
+    has_heads = with_heads and find_heads(run.algorithm) is not None
+    builder = find_builder(f"{run.algorithm}_{run.net}" if has_heads else run.net)
     if run.is_pair:
         builder = pair_builder(builder, find_builder(run.net_right or run.net))
     return builder(num_classes=run.num_classes)
+
+
+def find_heads(algorithm: str) -> type[OpenSetNet] | None:
+    """The kind of net that an algorithm trains to tell images of no class; None if it has none."""
+    kind = HEADS.get(f"{algorithm}_")
+    return kind if kind is not None and issubclass(kind, OpenSetNet) else None
 
 
 def select_weights(weights: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -65,9 +83,20 @@ def select_weights(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     return inside or dict(weights)
 
 
+def apply_net(net: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """The logits of images (N, 3, H, W) on the CPU: ``logits``, and those of heads beside."""
+    device = next(net.parameters()).device
+    every_row = {"heads_from": 0} if isinstance(net, OpenSetNet) else {}
+    with torch.inference_mode():
+        outputs = net(images.to(device), **every_row)
+    return {name: part.cpu() for name, part in outputs.items() if name.startswith("logits")}
+
+
 def class_probabilities(net: nn.Module, images: Tensor) -> Tensor:
     """Class probabilities, float64 (N, K) on the CPU, of images (N, 3, H, W)."""
-    device = next(net.parameters()).device
-    with torch.inference_mode():
-        logits: Tensor = net(images.to(device))["logits"]
-    return logits.cpu().double().softmax(dim=1)  # on the CPU first: MPS has no float64
+    return to_probabilities(apply_net(net, images)["logits"])
+
+
+def to_probabilities(logits: Tensor) -> Tensor:
+    """Class probabilities, float64 (N, K), of logits on the CPU: MPS has no float64."""
+    return logits.double().softmax(dim=1)

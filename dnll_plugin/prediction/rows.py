@@ -1,6 +1,6 @@
 """What is predicted of an image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 from typing import NamedTuple
 
@@ -16,6 +16,8 @@ class Row(NamedTuple):
         confidence: its probability.
         ruled_out: classes that it is not, where the confidence is below the threshold.
         probabilities: of each class, by its name.
+        known: whether it is taken for an image of a class; None if that was not asked.
+        unknown_score: what decides it, higher for an image more likely of no class.
     """
 
     file: str
@@ -23,6 +25,8 @@ class Row(NamedTuple):
     confidence: float
     ruled_out: tuple[str, ...]
     probabilities: dict[str, float]
+    known: bool | None = None
+    unknown_score: float | None = None
 
 
 def rule_out(probabilities: Tensor, threshold: float) -> Tensor:
@@ -79,4 +83,18 @@ def describe_rows(
             dict(zip(classes, row, strict=True)),
         )
         for file, label, confidence, negatives, row in per_image
+    ]
+
+
+def mark_unknown(rows: Iterable[Row], scores: Tensor, unknown_above: float) -> list[Row]:
+    """The rows of N images, each with whether it is known.
+
+    Args:
+        rows: N rows.
+        scores: float64 (N,), higher for an image more likely of no class.
+        unknown_above: an image is unknown whose score is higher.
+    """
+    return [
+        row._replace(known=not score > unknown_above, unknown_score=score)
+        for row, score in zip(rows, scores.tolist(), strict=True)
     ]

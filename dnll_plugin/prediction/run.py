@@ -24,7 +24,8 @@ class TrainedRun:
     """A run that has a checkpoint.
 
     Attributes:
-        plugin: modules that it was trained with.
+        plugin: modules that it was trained with; then those that the user names.
+        negative_sampling: how its algorithm chooses negative labels, if it learns any.
         classes: names, in the order of the labels.
         submodels: what can predict; the first is the default.
         ranges: the values that become black and white in images of more than 8 bits.
@@ -45,6 +46,9 @@ class TrainedRun:
     classes: tuple[str, ...]
     submodels: tuple[str, ...]
     ranges: Mapping[str, Range]
+    negative_sampling: str | None
+    data_dir: str
+    ood_classes: int
 
     @property
     def is_pair(self) -> bool:

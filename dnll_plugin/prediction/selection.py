@@ -34,3 +34,13 @@ def choose_submodel(asked: str | None, run: TrainedRun) -> str:
             f"--submodel: a run of {run.algorithm} has {join_names(run.submodels)}, not {asked!r}"
         )
     return asked
+
+
+def check_share(share: float) -> None:
+    """Checks the share of the run's test images that may be called unknown.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"--unknown_share: must be above 0 and below 1, got {share}")

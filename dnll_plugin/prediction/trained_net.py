@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from dnll_plugin.datasets.transforms import View, evaluation_view, short_side
 from dnll_plugin.datasets.value_ranges import Ranges
 from dnll_plugin.errors import InputError
 from dnll_plugin.prediction.net import class_probabilities, load_net
+from dnll_plugin.prediction.open_set import find_score, find_threshold, predict_and_score
 from dnll_plugin.prediction.run import WEIGHTS, TrainedRun, read_run
 from dnll_plugin.prediction.selection import check_plugin, choose_submodel
 from dnll_plugin.runs.folder import RunFolder
@@ -29,6 +30,9 @@ from dnll_plugin.training.device import select_device
 AnyImage = str | Path | Image.Image | npt.NDArray[Any]
 """A file, an image of Pillow, or an array (H, W), (H, W, 3) or (H, W, 4): uint8, or floating point
 with values from 0 to 1."""
+
+Images = AnyImage | Iterable[AnyImage]
+"""One image, or any number."""
 
 
 class Prediction(NamedTuple):
@@ -43,6 +47,23 @@ class Prediction(NamedTuple):
     probabilities: Tensor
 
 
+class OpenSetPrediction(NamedTuple):
+    """What a net says of N images, of which some may be of none of its classes.
+
+    Attributes:
+        labels: the most probable class of each, whether known or not.
+        probabilities: float64 (N, K) on the CPU.
+        known: boolean (N,), whether an image is taken for one of a class.
+        unknown_scores: float64 (N,) on the CPU, what decides it: higher for an image more likely of
+            no class.
+    """
+
+    labels: list[str]
+    probabilities: Tensor
+    known: Tensor
+    unknown_scores: Tensor
+
+
 @dataclass(frozen=True)
 class TrainedNet:
     """The net of a run, with all that it takes to use it.
@@ -50,7 +71,8 @@ class TrainedNet:
     Attributes:
         net: in evaluation mode; of images as ``transform`` makes them, (N, 3, H, W), it gives a
             mapping that holds ``logits``. A pair gives those of the ensemble, and holds ``left``
-            and ``right``.
+            and ``right``. Of IOMatch and OpenMatch it holds the net as ``backbone``, with the heads
+            beside.
         submodel: which model of the run it is: ``model``; ``ensemble``, ``left`` or ``right``;
             ``teacher`` or ``student``.
         weights: ``last`` or ``best``.
@@ -95,7 +117,7 @@ class TrainedNet:
         result: dict[str, Any] = json.loads(self.folder.result.read_text(encoding="utf-8"))
         return result
 
-    def predict(self, images: AnyImage | Iterable[AnyImage], batch_size: int = 256) -> Prediction:
+    def predict(self, images: Images, batch_size: int = 256) -> Prediction:
         """Classifies images, each as the run's evaluation sees it.
 
         Args:
@@ -106,16 +128,54 @@ class TrainedNet:
             ValueError: An array is no image.
             Exception: Whatever Pillow raises for a file that it cannot read.
         """
+        batches = self._load(images, batch_size)
+        parts = [class_probabilities(self.net, batch) for batch in batches]
+        probabilities = torch.cat([torch.empty(0, len(self.classes)).double(), *parts])
+        return Prediction(self._name(probabilities), probabilities)
+
+    def predict_open_set(
+        self, images: Images, unknown_above: float, batch_size: int = 256
+    ) -> OpenSetPrediction:
+        """Classifies images, and says which are of none of the classes.
+
+        Args:
+            images: one image, or any number; see `AnyImage`.
+            unknown_above: an image is unknown whose score is higher; of :meth:`find_threshold`.
+            batch_size: images a forward pass.
+
+        Raises:
+            ValueError: An array is no image.
+            Exception: Whatever Pillow raises for a file that it cannot read.
+        """
+        score = find_score(self.run)
+        batches = self._load(images, batch_size)
+        parts = [predict_and_score(self.net, batch, score) for batch in batches]
+        none = torch.empty(0).double()
+        probabilities = torch.cat([none.view(0, len(self.classes)), *(part[0] for part in parts)])
+        scores = torch.cat([none, *(part[1] for part in parts)])
+        known = ~(scores > unknown_above)
+        return OpenSetPrediction(self._name(probabilities), probabilities, known, scores)
+
+    def find_threshold(self, share: float, batch_size: int = 256) -> float:
+        """The score above which at most a share of the run's test images of its classes is.
+
+        Args:
+            share: in (0, 1).
+            batch_size: images a forward pass.
+
+        Raises:
+            InputError: The share is none, or the test images are not there or too few.
+        """
+        return find_threshold(self.net, self.run, share, batch_size)[0]
+
+    def _name(self, probabilities: Tensor) -> list[str]:
+        return [self.classes[index] for index in probabilities.argmax(dim=1).tolist()]
+
+    def _load(self, images: Images, batch_size: int) -> Iterator[Tensor]:
         alone = isinstance(images, (str, Path, Image.Image)) or _is_one_image(images)
         given: Iterable[Any] = [images] if alone else images  # type: ignore[assignment]
-        batches = [class_probabilities(self.net, batch) for batch in self._load(given, batch_size)]
-        probabilities = torch.cat([torch.empty(0, len(self.classes)).double(), *batches])
-        labels = [self.classes[index] for index in probabilities.argmax(dim=1).tolist()]
-        return Prediction(labels, probabilities)
-
-    def _load(self, images: Iterable[AnyImage], batch_size: int) -> Iterator[Tensor]:
         view, side = self.transform, short_side(self.run.img_size, self.run.crop_ratio)
-        views = (view(load_image(image, side, self.run.ranges)) for image in images)
+        views = (view(load_image(image, side, self.run.ranges)) for image in given)
         while batch := list(islice(views, batch_size)):
             yield torch.stack(batch)
 
@@ -139,8 +199,9 @@ def load(
         import_plugins(plugin)
     trained = read_run(Path(run), weights)
     check_plugin(plugin, trained)
+    trained = replace(trained, plugin=plugin)
     chosen = choose_submodel(submodel, trained)
-    net = load_net(trained, chosen, select_device(device))
+    net = load_net(trained, chosen, select_device(device), with_heads=True)
     return TrainedNet(net, chosen, weights, trained)
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from torch import nn
+from torch import Tensor, nn
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.escaping import for_terminal
 from dnll_plugin.prediction.images import Batch, batches
 from dnll_plugin.prediction.montage import Examples
 from dnll_plugin.prediction.net import class_probabilities
-from dnll_plugin.prediction.rows import Row, describe_rows
+from dnll_plugin.prediction.open_set import find_score, predict_and_score
+from dnll_plugin.prediction.rows import Row, describe_rows, mark_unknown
 from dnll_plugin.prediction.run import TrainedRun
 from dnll_plugin.prediction.sources import ImageSources
 from dnll_plugin.prediction.writers import as_record, writer
@@ -34,6 +35,7 @@ class Request:
         images: how many ``sources`` has.
         format: a key of `dnll_plugin.prediction.writers.FORMATS`.
         probabilities: whether to write those of all classes.
+        unknown_above: the score above which an image is of no class; None: each is of one.
     """
 
     sources: ImageSources
@@ -43,6 +45,7 @@ class Request:
     threshold: float
     probabilities: bool
     batch_size: int
+    unknown_above: float | None = None
 
 
 @dataclass
@@ -52,6 +55,7 @@ class Summary:
     Attributes:
         labels: number of images by label.
         sure: how many of them reach the threshold.
+        unknown: how many are taken for images of no class.
         broken: number of files that cannot be read.
         named: the first of them, each with the reason.
         examples: images to show.
@@ -59,6 +63,7 @@ class Summary:
 
     labels: Counter[str] = field(default_factory=Counter)
     sure: int = 0
+    unknown: int = 0
     broken: int = 0
     named: list[tuple[str, str]] = field(default_factory=list)
     examples: Examples = field(default_factory=Examples)
@@ -67,6 +72,7 @@ class Summary:
         """Takes more rows into account."""
         self.labels.update(row.label for row in rows)
         self.sure += sum(row.confidence >= threshold for row in rows)
+        self.unknown += sum(row.known is False for row in rows)
         self.examples.add(rows)
 
     def add_broken(self, broken: Sequence[tuple[str, str]]) -> None:
@@ -90,8 +96,7 @@ def predict(net: nn.Module, run: TrainedRun, request: Request, console: Console)
             summary.add_broken(batch.broken)
             if batch.images is None:
                 continue
-            probabilities = class_probabilities(net, batch.images)
-            rows = describe_rows(batch.files, probabilities, run.classes, request.threshold)
+            rows = predict_rows(net, run, request, batch.files, batch.images)
             for row in rows:
                 write(as_record(row, request.probabilities))
             summary.add(rows, request.threshold)
@@ -102,6 +107,26 @@ def predict(net: nn.Module, run: TrainedRun, request: Request, console: Console)
                 f"{for_terminal(first)} ({for_terminal(reason)})"
             )
     return summary
+
+
+def predict_rows(
+    net: nn.Module, run: TrainedRun, request: Request, files: Sequence[str], images: Tensor
+) -> list[Row]:
+    """The rows of a batch.
+
+    Args:
+        net: the run's, with its heads where images of no class are to be told.
+        run: the run.
+        request: what to predict.
+        files: names of N images.
+        images: float (N, 3, img_size, img_size).
+    """
+    if request.unknown_above is None:
+        probabilities = class_probabilities(net, images)
+        return describe_rows(files, probabilities, run.classes, request.threshold)
+    probabilities, scores = predict_and_score(net, images, find_score(run))
+    rows = describe_rows(files, probabilities, run.classes, request.threshold)
+    return mark_unknown(rows, scores, request.unknown_above)
 
 
 def show_progress(
@@ -131,6 +156,8 @@ def print_summary(summary: Summary, request: Request, console: Console) -> None:
         f"{total:,} labels in {request.out}: {summary.sure:,} with confidence of at least "
         f"{request.threshold:g}, {total - summary.sure:,} below"
     )
+    if request.unknown_above is not None:
+        say(f"{summary.unknown:,} of them unknown, {total - summary.unknown:,} known")
     labels = sorted(summary.labels.items())
     say(", ".join(f"{for_terminal(label)} {number:,}" for label, number in labels))
     if summary.broken:

@@ -18,10 +18,13 @@ if TYPE_CHECKING:  # the options are checked before torch is imported
 SEPARATOR = ";"
 """Between the names in a cell of CSV."""
 
+DIGITS = {"confidence": ".4f", "unknown_score": ".6g"}
+"""How the numbers of a column are written into CSV, where not with six decimals."""
+
 WAITING = 100_000
 """Cells that are held back until they are written into a Parquet file, a group of its rows."""
 
-Value = str | float | list[str]
+Value = str | float | bool | list[str]
 Record = dict[str, Value]
 """A row of the file: values by the names of their columns."""
 
@@ -54,11 +57,15 @@ def as_record(row: "Row", probabilities: bool) -> Record:
         probabilities: whether each class gets a column, ``p_<class>``.
     """
     every = row.probabilities if probabilities else {}
+    found: Record = {}
+    if row.known is not None and row.unknown_score is not None:
+        found = {"known": row.known, "unknown_score": float(f"{row.unknown_score:.6g}")}
     return {
         "file": row.file,
         "label": row.label,
         "confidence": round(row.confidence, 4),
         "not": list(row.ruled_out),
+        **found,
         **{f"p_{name}": round(probability, 6) for name, probability in every.items()},
     }
 
@@ -114,8 +121,10 @@ class _Lines:
 
 
 def _cell(column: str, value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
-        return f"{value:.4f}" if column == "confidence" else f"{value:.6f}"
+        return format(value, DIGITS.get(column, ".6f"))
     texts = [value] if isinstance(value, str) else value
     return SEPARATOR.join(for_spreadsheet(text) for text in texts)
 
@@ -132,7 +141,7 @@ def _write_parquet(file: Path) -> Iterator[Write]:
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
-    types = {str: pa.string(), float: pa.float64(), list: pa.list_(pa.string())}
+    types = {str: pa.string(), float: pa.float64(), list: pa.list_(pa.string()), bool: pa.bool_()}
     waiting: list[Record] = []
     parquet: ParquetWriter | None = None
 

@@ -6,6 +6,7 @@ from typing import Any
 from dnll_plugin.algorithms.table import OWN_ALGORITHMS
 from dnll_plugin.datasets import DATASETS
 from dnll_plugin.datasets.folders import find_layout, folder_facts
+from dnll_plugin.settings.ranges import join_names
 from dnll_plugin.settings.suggestions import suggest_name
 
 
@@ -41,7 +42,10 @@ def check_open_set(values: Mapping[str, Any]) -> tuple[str, str] | None:
         mend = "put unlabeled images into unlabeled/ beside labeled/"
     elif images.has_ood and not (values["ood_classes"] and values["ulb_ood"]):
         mend = "write ood_classes and ulb_ood"
-    else:  # images of unlabeled/ may be of no class without anyone knowing
+    elif images.closed_set:
+        able = sorted(name for name, other in DATASETS.items() if other.has_ood)
+        mend = f"take {join_names(able)} with ood_classes and ulb_ood"
+    else:  # unlabeled images of a set of their own may be of no class without anyone knowing
         return None
     return (
         "algorithm",

@@ -220,6 +220,7 @@ class RunConfigKeys(Keys):
     net: Text
     net_right: Text | None = None
     negative_source: Text | None = None
+    negative_sampling: Text | None = None
     dataset: Text
     num_classes: Whole = Field(ge=2)
     img_size: Whole = Field(ge=1)
@@ -227,6 +228,8 @@ class RunConfigKeys(Keys):
     num_workers: Whole = Field(0, ge=0)
     strict_images: Flag = False
     plugin: Text | None = None
+    data_dir: Text = "./data"
+    ood_classes: Whole = Field(0, ge=0)
 
 
 def _field_of(argument: Argument) -> tuple[Any, Any]:

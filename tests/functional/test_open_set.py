@@ -18,6 +18,7 @@ from dnll_plugin.functional.open_set import (
     possible_share,
     reject,
     separating_threshold,
+    threshold_at_share,
 )
 
 # few different values, so that there are ties
@@ -116,3 +117,18 @@ def test_the_possible_classes_are_those_that_are_no_negatives(logits):
 def test_a_sure_image_leaves_one_class_and_an_even_one_all():
     logits = torch.tensor([[9.0, 0.0, 0.0, 0.0], [2.0, 2.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
     assert possible_share(logits).tolist() == [0.25, 0.5, 1.0]
+
+
+@given(SCORES, st.floats(0.001, 0.999))
+def test_at_most_the_share_of_known_images_is_above_and_no_lower_score_would_do(known, share):
+    threshold = threshold_at_share(known, share)
+    assert (known > threshold).sum() <= share * len(known)
+    lower = known[known < threshold]
+    if len(lower):
+        assert (known > lower.max()).sum() > share * len(known)
+
+
+def test_a_twentieth_of_a_hundred_are_five():
+    known = torch.randperm(100).double()
+    assert threshold_at_share(known, 0.05) == 94
+    assert threshold_at_share(known, 0.01) == 98

@@ -31,6 +31,29 @@ def test_the_most_and_the_least_confident_are_kept_without_their_probabilities()
     assert all(not row.probabilities for row in examples.most)
 
 
+def test_unknown_images_have_a_part_of_their_own_with_the_surest_of_all() -> None:
+    examples = Examples()
+    marked = [
+        row._replace(known=k < 60, unknown_score=k / 100) for k, row in enumerate(rows_of(100, 3))
+    ]
+    examples.add(marked[:80])
+    examples.add(marked[80:])
+    (heading, cells), *others = examples.sections()
+    assert heading == "unknown, the surest of no class"
+    assert [cell and cell.file for cell in cells] == [f"{k}.png" for k in range(99, 83, -1)]
+    assert [heading for heading, _ in others] == [
+        *("most confident", "least confident", "some of each class")
+    ]
+    assert all(cell.known for _, cells in others for cell in cells if cell)
+
+
+def test_where_all_images_are_unknown_there_is_no_other_part() -> None:
+    examples = Examples()
+    examples.add(row._replace(known=False, unknown_score=0.9) for row in rows_of(3, 3))
+    ((_, cells),) = examples.sections()
+    assert len(cells) == 3
+
+
 @given(st.integers(1, 60), st.integers(0, 100))
 def test_those_of_a_class_are_the_same_whatever_the_order(size: int, seed: int) -> None:
     rows = rows_of(60, 3)

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnll_plugin.prediction.rows import Row, describe_rows, rule_out
+from dnll_plugin.prediction.rows import Row, describe_rows, mark_unknown, rule_out
 
 
 @st.composite
@@ -51,3 +51,11 @@ def test_the_rows_of_a_batch():
         Row("a.png", "bee", 0.5, ("ant", "dog"), dict(zip(names, p[0].tolist(), strict=True))),
         Row("b.png", "cat", 0.97, (), dict(zip(names, p[1].tolist(), strict=True))),
     ]
+
+
+def test_a_row_is_unknown_above_the_threshold_and_keeps_its_class():
+    rows = [Row(f"{name}.png", "bee", 0.5, (), {}) for name in "abc"]
+    marked = mark_unknown(rows, torch.tensor([0.2, 0.5, 0.7], dtype=torch.float64), 0.5)
+    assert [row.known for row in marked] == [True, True, False]
+    assert [row.unknown_score for row in marked] == [0.2, 0.5, 0.7]
+    assert {row.label for row in marked} == {"bee"}

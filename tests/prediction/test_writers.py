@@ -65,6 +65,28 @@ def test_other_formats_hold_values(tmp_path: Path, ending: str) -> None:
     ]
 
 
+UNKNOWN = [
+    ROWS[0]._replace(known=False, unknown_score=0.123456789),
+    ROWS[1]._replace(known=True, unknown_score=1.2345e-12),
+]
+
+
+def test_whether_an_image_is_known_stands_after_what_it_is_not(tmp_path: Path) -> None:
+    header, *cells = read_cells(write(tmp_path / "o.csv", UNKNOWN, probabilities=True))
+    assert header[3:7] == ["not", "known", "unknown_score", "p_ant"]
+    assert [row[4:6] for row in cells] == [["false", "0.123457"], ["true", "1.2345e-12"]]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_other_formats_hold_whether_an_image_is_known(tmp_path: Path, ending: str) -> None:
+    records = read(write(tmp_path / f"o.{ending}", UNKNOWN))
+    assert [(record["known"], record["unknown_score"]) for record in records] == [
+        (False, 0.123457),
+        (True, 1.2345e-12),
+    ]
+    assert list(records[0])[3:] == ["not", "known", "unknown_score"]
+
+
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_is_a_formula(tmp_path: Path, text: str) -> None:
     row = Row(text, text, 0.5, ("ant", text), {text: 0.5})

@@ -630,6 +630,17 @@ def test_strangers_that_cannot_be(error, override, expected):
     assert error(FIXMATCH, *override).startswith(expected)
 
 
+@pytest.mark.parametrize("algorithm", ["iomatch", "openmatch"])
+@pytest.mark.parametrize(
+    "dataset", ["usps2mnist", "eurosat", "tissuemnist", "food101", "semi_aves"]
+)
+def test_a_data_set_that_cannot_have_strangers_is_no_open_set_one(error, algorithm, dataset):
+    assert error({**FIXMATCH, "dataset": dataset}, f"algorithm={algorithm}").startswith(
+        f"algorithm: {algorithm} is for unlabeled images of no class, and there are none; take "
+        "cifar10, cifar100, digits, mnist, mnist_plain, svhn or usps with ood_classes and ulb_ood"
+    )
+
+
 def test_own_images_may_hold_strangers_that_nobody_knows_of(resolve):
     own = {**FIXMATCH, "algorithm": "iomatch", "dataset": "stl10"}
     assert resolve(own).algorithm == "iomatch"
