@@ -42,6 +42,16 @@ BESIDE_PSEUDO_LABELS = {
 """The same where the rows without a pseudo-label learn them."""
 
 
+def has_pseudo_labels(pseudo_labels: bool | None, ulb_views: str) -> bool:
+    """Whether the key of that name holds; left open it goes by the views."""
+    return ulb_views == "weak_strong" if pseudo_labels is None else pseudo_labels
+
+
+def choose_negative_keys(pseudo_labels: bool) -> dict[str, Any]:
+    """What the keys of the negatives are that a config leaves open."""
+    return BESIDE_PSEUDO_LABELS if pseudo_labels else PUBLISHED
+
+
 class DNLLBase(LearnsNegatives, ConsistencyBase):
     """Base of the algorithms of the paper, two submodels that teach each other (arXiv:2301.03976).
 
@@ -64,8 +74,7 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
         tb_log: object = None,
         logger: ToolboxLogger | None = None,
     ) -> None:
-        if args.pseudo_labels is None:
-            args.pseudo_labels = args.ulb_views == "weak_strong"
+        args.pseudo_labels = has_pseudo_labels(args.pseudo_labels, args.ulb_views)
         if args.pseudo_labels and args.negative_source == "auto":
             args.negative_source = self.pseudo_label_source
         for key, value in (BESIDE_PSEUDO_LABELS if args.pseudo_labels else PUBLISHED).items():

@@ -49,23 +49,24 @@ LOGIT_SCORES = {"confidence": confidence_score, "energy": energy_score}
 
 
 def possible_share(logits: Tensor) -> Tensor:
-    """Share of the classes that an image's negatives leave, which is 1 - (share ruled out).
+    """Share of the classes that an image's negatives leave, less its confidence in one of them.
 
-    ``S(x) = 1 - |N(x)| / K`` with the negatives ``N(x) = {k : p_k < 1/K}``: those of the sampling
-    ``below_average``, where the average over the batch is replaced by even predictions, so that an
-    image's score does not depend on the images beside it. Of an image of a class all other classes
-    are ruled out; of one of no class, few are.
+    ``S(x) = (K - |N(x)| - max p_k) / K`` with the negatives ``N(x) = {k : p_k < 1/K}``: those of
+    the sampling ``below_average``, where the average over the batch is replaced by even
+    predictions, so that an image's score does not depend on the images beside it. Of an image of a
+    class all other classes are ruled out; of one of no class, few are. The confidence orders the
+    images of which equally many are left.
 
     Args:
         logits: Class logits (N, K).
 
     Returns:
-        Float64 (N,), from 1/K to 1.
+        Float64 (N,), from 0 to 1 - 1/K².
     """
     classes = logits.shape[1]
     even = torch.full((classes,), 1.0 / classes, device=logits.device)
-    ruled_out = below_average_negatives(logits, average=even)
-    return (~ruled_out).double().mean(dim=1)
+    others_left = classes - 1 - below_average_negatives(logits, average=even).sum(dim=1)
+    return (others_left + confidence_score(logits)) / classes
 
 
 def score_of_negatives(sampler: NegativeSampler) -> Callable[[Tensor], Tensor] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dnll_plugin.algorithms.dnll_base import choose_negative_keys, has_pseudo_labels
 from dnll_plugin.algorithms.table import OWN_ALGORITHMS, PAIR
 from dnll_plugin.datasets import DATASETS
 from dnll_plugin.datasets.value_ranges import Range, parse_ranges
@@ -78,11 +79,14 @@ def read_run(path: Path, weights: str = "last") -> TrainedRun:
         )
     config = read_run_config(folder.config)
     submodels = find_submodels(config)
-    del config["negative_source"]  # it only says whether there is a pair
+    sampling = find_sampling(config)
+    for key in ("negative_source", "negative_sampling", "pseudo_labels", "ulb_views"):
+        del config[key]
     return TrainedRun(
         config_file=folder.config,
         checkpoint=checkpoint,
         **config,
+        negative_sampling=sampling,
         classes=class_names(folder.classes, config),
         submodels=submodels,
         ranges=parse_ranges(folder.ranges) if folder.ranges.exists() else {},
@@ -95,6 +99,15 @@ def find_submodels(config: dict[str, Any]) -> tuple[str, ...]:
         return PAIR
     row = OWN_ALGORITHMS.get(config["algorithm"])
     return ("model",) if row is None else row.submodels
+
+
+def find_sampling(config: dict[str, Any]) -> str | None:
+    """How the algorithm of a run chooses negatives; None where it learns none."""
+    written = config["negative_sampling"]
+    if written is not None or config["negative_source"] is None:
+        return written
+    pseudo_labels = has_pseudo_labels(config["pseudo_labels"], config["ulb_views"])
+    return choose_negative_keys(pseudo_labels)["negative_sampling"]
 
 
 def class_names(file: Path, config: dict[str, Any]) -> tuple[str, ...]:

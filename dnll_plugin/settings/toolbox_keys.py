@@ -221,6 +221,8 @@ class RunConfigKeys(Keys):
     net_right: Text | None = None
     negative_source: Text | None = None
     negative_sampling: Text | None = None
+    pseudo_labels: Flag | None = None
+    ulb_views: Text | None = None
     dataset: Text
     num_classes: Whole = Field(ge=2)
     img_size: Whole = Field(ge=1)

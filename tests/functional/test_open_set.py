@@ -107,16 +107,21 @@ def test_confident_rows_differ_although_their_probabilities_round_to_one():
 @given(LOGITS)
 def test_the_possible_classes_are_those_that_are_no_negatives(logits):
     share = possible_share(logits)
-    ruled_out = below_average_negatives(logits, average=torch.full((5,), 0.2))
-    torch.testing.assert_close(share, 1 - ruled_out.sum(dim=1) / 5, check_dtype=False)
-    assert (share >= 0.2).all()
+    ruled_out = below_average_negatives(logits, average=torch.full((5,), 0.2)).sum(dim=1)
+    confidence = logits.double().softmax(dim=1).amax(dim=1)
+    torch.testing.assert_close(share, (5 - ruled_out - confidence) / 5)
     alone = torch.cat([possible_share(row[None]) for row in logits])
     assert torch.equal(share, alone)
 
 
-def test_a_sure_image_leaves_one_class_and_an_even_one_all():
+def test_the_number_of_classes_left_counts_before_the_confidence():
     logits = torch.tensor([[9.0, 0.0, 0.0, 0.0], [2.0, 2.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
-    assert possible_share(logits).tolist() == [0.25, 0.5, 1.0]
+    surest, two, even = possible_share(logits).tolist()
+    assert 0 < surest < 0.001
+    assert 0.25 < two < 0.5
+    assert even == 0.9375
+    less_sure = torch.tensor([[4.0, 0.0, 0.0, 0.0]])
+    assert surest < possible_share(less_sure).item() < two
 
 
 @given(SCORES, st.floats(0.001, 0.999))
