@@ -20,6 +20,8 @@ from dnll_plugin.benchmark.timing import Timings, begin, in_turn, step
 from dnll_plugin.training.loaders import end_workers
 
 COMPARED = {
+    "dnll_meanteacher, pseudo-labels": "fixmatch",
+    "dnll_dual, pseudo-labels": "fixmatch",
     "dnll_dual, mutual": "fixmatch",
     "dnll_dual, alternate": "fixmatch",
     "dnll_meanteacher": "meanteacher",

@@ -24,10 +24,14 @@ RIVALS = ("fixmatch", "flexmatch", "meanteacher")
 Own = dict[str, tuple[str, ...]]
 """By the label of an algorithm, the settings that make it."""
 
+WEAK = "ulb_views=weak_weak"
+
 OURS: Own = {
-    "dnll_dual, mutual": ("algorithm=dnll_dual", "roles=mutual"),
-    "dnll_dual, alternate": ("algorithm=dnll_dual", "roles=alternate"),
-    "dnll_meanteacher": ("algorithm=dnll_meanteacher", "negative_source=teacher"),
+    "dnll_meanteacher, pseudo-labels": ("algorithm=dnll_meanteacher",),
+    "dnll_dual, pseudo-labels": ("algorithm=dnll_dual",),
+    "dnll_dual, mutual": ("algorithm=dnll_dual", "roles=mutual", WEAK),
+    "dnll_dual, alternate": ("algorithm=dnll_dual", "roles=alternate", WEAK),
+    "dnll_meanteacher": ("algorithm=dnll_meanteacher", "negative_source=teacher", WEAK),
 }
 THEIRS: Own = {name: (f"algorithm={name}",) for name in RIVALS}
 

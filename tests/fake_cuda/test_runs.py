@@ -14,9 +14,12 @@ COMMON = (
     *("num_train_iter=12", "epoch=4", "num_eval_iter=6", "num_log_iter=3", "use_tensorboard=false"),
 )
 
+STRONG = ("ulb_views=weak_strong", "negative_sampling=below_average")
+
 RESUMED = {
     "dnll_dual": ("net=cnn3",),
     "on device": ("net=cnn3", "data_on=device"),
+    "pseudo-labels": ("net=cnn3", "algorithm=dnll_meanteacher", *STRONG),
     "no negatives": ("net=cnn3_one_head", "algorithm=dnll_fixmatch", "negative_weight=0"),
     "dnll_flexmatch": ("net=cnn3_one_head", "algorithm=dnll_flexmatch"),
     "amp": ("net=cnn3", "algorithm=lc_meanteacher", "amp=true"),
@@ -36,6 +39,7 @@ STRICT = (*COMMON, "num_train_iter=20", "epoch=1", "num_eval_iter=20", "num_log_
 RANKS = {
     "mutual": ("net=cnn3",),
     "alternate": ("net=cnn3_one_head", "roles=alternate", "data_on=device"),
+    "pseudo-labels": ("net=cnn3_one_head", "algorithm=dnll_meanteacher", *STRONG),
     "dnll_flexmatch": ("net=cnn3_one_head", "algorithm=dnll_flexmatch"),
 }
 
