@@ -15,7 +15,6 @@ from dnll_plugin.algorithms.base import (
     get_negative_arguments,
     weighted_sum,
 )
-from dnll_plugin.functional.losses import Heads
 from dnll_plugin.functional.pseudo_labels import (
     PseudoLabels,
     find_pseudo_labels,
@@ -36,8 +35,8 @@ PUBLISHED = {
 """The keys of the negatives in arXiv:2301.03976."""
 
 BESIDE_PSEUDO_LABELS = {
-    **{"negative_sampling": "below_average", "negative_loss": "together", "negative_weight": 1.0},
-    **{"negative_rampup": 0.0, "negative_late_weight": 1.0},
+    **{"negative_sampling": "below_average", "negative_loss": "together", "negative_weight": 2.0},
+    **{"negative_rampup": 0.0, "negative_late_weight": 2.0},
 }
 """The same where the rows without a pseudo-label learn them."""
 
@@ -87,8 +86,8 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
 
     def learn_generated(
         self,
-        labeled: Heads,
-        strong: Heads,
+        labeled: Tensor,
+        strong: Tensor,
         y_lb: Tensor,
         idx_ulb: Tensor,
         generated: Sequence[Generated],
@@ -96,8 +95,9 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
         """The losses of S learners whose strong views learn what is said of the weak ones.
 
         Args:
-            labeled: Heads (S * L, K) of the learners on the labeled images, one after the other.
-            strong: Heads (S * U, K) on the strong views.
+            labeled: Class logits (S * L, K) of the learners on the labeled images, one after the
+                other. A second head of a net learns nothing.
+            strong: Class logits (S * U, K) on the strong views.
             y_lb: Integer (L,).
             idx_ulb: Integer (U,), places of the unlabeled images.
             generated: Of each learner, what :meth:`generate` gave.
@@ -115,7 +115,7 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
         total_loss = weighted_sum(terms, weights)
         log = self.log_losses(total_loss, terms)
         if is_log_step(self):
-            agrees = strong.class_logits.argmax(dim=1) == pseudo_labels.classes
+            agrees = strong.argmax(dim=1) == pseudo_labels.classes
             log |= self.log_negatives(idx_ulb, negatives, ~pseudo_labels.sure)
             log["agreement"] = agrees.float().mean()
         return self.process_out_dict(loss=total_loss), self.process_log_dict(**log)

@@ -134,13 +134,14 @@ class DNLLDual(LabeledViews, DNLLBase):
             )
             generated = [
                 self.generate(
-                    self.predict_averaged(self.generators[side], x_ulb_w), strong[side].cons_logits
+                    self.predict_averaged(self.generators[side], x_ulb_w),
+                    strong[side].class_logits,
                 )
                 for side in learners
             ]
             return self.learn_generated(
-                Heads.join([labeled[side] for side in learners]),
-                Heads.join([strong[side] for side in learners]),
+                torch.cat([labeled[side].class_logits for side in learners]),
+                torch.cat([strong[side].class_logits for side in learners]),
                 y_lb,
                 idx_ulb,
                 generated,

@@ -98,8 +98,8 @@ class DNLLMeanTeacher(TeacherMixin, DNLLBase):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The step in which the strong views learn what the teacher says of the weak ones."""
         with self.amp_cm():
-            labeled, strong = self.learn(x_lb, x_ulb_s)
-            generated = self.generate(self.predict_weak(x_ulb_w), strong.cons_logits)
+            labeled, strong = (heads.class_logits for heads in self.learn(x_lb, x_ulb_s))
+            generated = self.generate(self.predict_weak(x_ulb_w), strong)
             return self.learn_generated(labeled, strong, y_lb, idx_ulb, [generated])
 
     @torch.no_grad()

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnll_plugin.functional.losses import Heads, head_distance_term, negative_label_loss
+from dnll_plugin.functional.losses import negative_label_loss
 from dnll_plugin.functional.prediction import Prediction, full_precision_softmax
 
 
@@ -38,8 +38,8 @@ def find_pseudo_labels(logits: Tensor, threshold: float) -> PseudoLabels:
 
 
 def strong_view_losses(
-    labeled: Heads,
-    strong: Heads,
+    labeled: Tensor,
+    strong: Tensor,
     labels: Tensor,
     pseudo_labels: PseudoLabels,
     negatives: Tensor,
@@ -51,8 +51,8 @@ def strong_view_losses(
     each term is then the mean of theirs.
 
     Args:
-        labeled: Heads (L, K) on the labeled rows.
-        strong: Heads (U, K) on the strong view of the unlabeled rows.
+        labeled: Class logits (L, K) of the labeled rows.
+        strong: Class logits (U, K) of the strong view of the unlabeled rows.
         labels: Integer (L,).
         pseudo_labels: Of the weak view.
         negatives: Boolean (U, K); the rows without a pseudo-label learn theirs.
@@ -60,16 +60,14 @@ def strong_view_losses(
 
     Returns:
         0-dim tensors ``sup``, ``pseudo_label``, ``negative``, each a sum over rows divided by the
-        number of all labeled or all unlabeled rows, and where the net has two heads
-        ``logit_distance``.
+        number of all labeled or all unlabeled rows.
     """
-    own = Prediction(strong.cons_logits)
+    own = Prediction(strong)
     wrong = F.nll_loss(own.log_probabilities, pseudo_labels.classes, reduction="none")
     return {
-        "sup": F.cross_entropy(labeled.class_logits, labels),
+        "sup": F.cross_entropy(labeled, labels),
         "pseudo_label": (wrong * pseudo_labels.sure).mean(),
         "negative": negative_label_loss(own, negatives, ~pseudo_labels.sure, len(own), kind),
-        **head_distance_term(labeled, strong),
     }
 
 

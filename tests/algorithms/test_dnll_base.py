@@ -57,9 +57,19 @@ def test_an_image_learns_its_pseudo_label_or_negatives(tmp_path, name):
     assert {"sup", "pseudo_label", "negative"} <= algorithm.loss_terms.keys()
     assert log["train/util_ratio"] + log["train/negative_ratio"] == pytest.approx(1.0)
     learners = 2 if name == "dnll_dual" else 1
-    terms = sum(algorithm.loss_terms[key] for key in ("sup", "pseudo_label", "negative"))
-    heads = algorithm.args.logit_distance_weight * algorithm.loss_terms["logit_distance"]
-    assert out["loss"].item() == pytest.approx(learners * (terms + heads).item(), rel=1e-5)
+    terms = algorithm.loss_terms
+    weighed = terms["sup"] + terms["pseudo_label"] + 2 * terms["negative"]
+    assert out["loss"].item() == pytest.approx(learners * weighed.item(), rel=1e-5)
+
+
+@BOTH
+def test_the_head_that_classifies_learns_from_unlabeled_images(tmp_path, name):
+    algorithm = build(tmp_path, f"algorithm={name}", "net=cnn3")
+    out, _ = algorithm.train_step(**batch(algorithm))
+    out["loss"].backward()
+    net = algorithm.model.left if name == "dnll_dual" else algorithm.model
+    assert all(weight.grad is None for weight in net.consistency.parameters())
+    assert all(weight.grad is not None for weight in net.classifier.parameters())
 
 
 @BOTH

@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnll_plugin.functional.losses import Heads
 from dnll_plugin.functional.pseudo_labels import (
     PseudoLabels,
     find_pseudo_labels,
@@ -27,27 +26,18 @@ def test_rows_predicted_with_confidence_learn_their_class(rows, classes, seed, t
     assert found.sure.equal(confidence >= threshold)
 
 
-@pytest.mark.parametrize("heads", [1, 2])
-def test_each_row_learns_its_pseudo_label_or_its_negatives(heads):
+def test_each_row_learns_its_pseudo_label_or_its_negatives():
     labeled, strong = random_rows(4, 3, 0), random_rows(5, 3, 1)
-    second = [random_rows(4, 3, 2), random_rows(5, 3, 3)] if heads == 2 else [labeled, strong]
     labels = torch.tensor([0, 1, 2, 0])
     classes, sure = torch.tensor([0, 1, 2, 0, 1]), torch.tensor([True, False, True, False, False])
     negatives = torch.tensor([[False, True, True]] * 4 + [[False, False, False]])
-    terms = strong_view_losses(
-        Heads(labeled, second[0]),
-        Heads(strong, second[1]),
-        labels,
-        PseudoLabels(classes, sure),
-        negatives,
-    )
-    own = second[1].softmax(dim=1)
+    terms = strong_view_losses(labeled, strong, labels, PseudoLabels(classes, sure), negatives)
+    own = strong.softmax(dim=1)
     assert terms["sup"].item() == pytest.approx(F.cross_entropy(labeled, labels).item())
     right = -torch.log(own[0, 0]) - torch.log(own[2, 2])
     assert terms["pseudo_label"].item() == pytest.approx(right.item() / 5)
     ruled_out = -torch.log(own[1, 0]) - torch.log(own[3, 0])
     assert terms["negative"].item() == pytest.approx(ruled_out.item() / 5)
-    assert ("logit_distance" in terms) == (heads == 2)
 
 
 def test_the_terms_of_two_submodels_at_once_are_the_means_of_theirs():
@@ -57,12 +47,12 @@ def test_the_terms_of_two_submodels_at_once_are_the_means_of_theirs():
         labeled, strong = random_rows(3, 3, seed), random_rows(2, 3, seed + 1)
         found = PseudoLabels(strong.argmax(dim=1), torch.tensor([seed == 0, False]))
         parts.append((labeled, strong, found))
-        heads = Heads(labeled, labeled), Heads(strong, strong)
-        each.append(strong_view_losses(*heads, torch.tensor([0, 1, 2]), found, negatives))
+        labels = torch.tensor([0, 1, 2])
+        each.append(strong_view_losses(labeled, strong, labels, found, negatives))
     labeled, strong = (torch.cat([part[index] for part in parts]) for index in (0, 1))
     together = strong_view_losses(
-        Heads(labeled, labeled),
-        Heads(strong, strong),
+        labeled,
+        strong,
         torch.tensor([0, 1, 2]).repeat(2),
         join_pseudo_labels([found for _, _, found in parts]),
         negatives.repeat(2, 1),
