@@ -19,7 +19,6 @@ import dnll_plugin  # noqa: F401  (registers the algorithms that are varied here
 from dnll_plugin.algorithms.dnll_base import DNLLBase, Generated
 from dnll_plugin.algorithms.masked_rows import PendingLoss
 from dnll_plugin.algorithms.table import OWN_ALGORITHMS, add_algorithm
-from dnll_plugin.functional.losses import Heads
 from dnll_plugin.functional.prediction import full_precision_softmax
 from dnll_plugin.functional.pseudo_labels import find_pseudo_labels, join_pseudo_labels
 from dnll_plugin.hooks.monitor import is_log_step, read_hidden_labels
@@ -85,8 +84,8 @@ class StudiedOwn(Studied):
 
     def learn_generated(
         self,
-        labeled: Heads,
-        strong: Heads,
+        labeled: Tensor,
+        strong: Tensor,
         y_lb: Tensor,
         idx_ulb: Tensor,
         generated: Sequence[Generated],
