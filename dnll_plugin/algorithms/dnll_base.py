@@ -15,6 +15,11 @@ from dnll_plugin.algorithms.base import (
     get_negative_arguments,
     weighted_sum,
 )
+from dnll_plugin.algorithms.negative_keys import (
+    PUBLISHED,
+    choose_negative_keys,
+    has_pseudo_labels,
+)
 from dnll_plugin.functional.pseudo_labels import (
     PseudoLabels,
     find_pseudo_labels,
@@ -27,28 +32,6 @@ from dnll_plugin.protocols import ToolboxLogger
 
 Generated = tuple[PseudoLabels, Tensor]
 """What a generator says of unlabeled rows: their pseudo-labels, and their negatives (U, K)."""
-
-PUBLISHED = {
-    **{"negative_sampling": "uniform", "negative_loss": "each", "negative_weight": 75.0},
-    **{"negative_rampup": 100.0, "negative_late_weight": 2.0},
-}
-"""The keys of the negatives in arXiv:2301.03976."""
-
-BESIDE_PSEUDO_LABELS = {
-    **{"negative_sampling": "below_average", "negative_loss": "together", "negative_weight": 2.0},
-    **{"negative_rampup": 0.0, "negative_late_weight": 2.0},
-}
-"""The same where the rows without a pseudo-label learn them."""
-
-
-def has_pseudo_labels(pseudo_labels: bool | None, ulb_views: str) -> bool:
-    """Whether the key of that name holds; left open it goes by the views."""
-    return ulb_views == "weak_strong" if pseudo_labels is None else pseudo_labels
-
-
-def choose_negative_keys(pseudo_labels: bool) -> dict[str, Any]:
-    """What the keys of the negatives are that a config leaves open."""
-    return BESIDE_PSEUDO_LABELS if pseudo_labels else PUBLISHED
 
 
 class DNLLBase(LearnsNegatives, ConsistencyBase):
@@ -76,7 +59,7 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
         args.pseudo_labels = has_pseudo_labels(args.pseudo_labels, args.ulb_views)
         if args.pseudo_labels and args.negative_source == "auto":
             args.negative_source = self.pseudo_label_source
-        for key, value in (BESIDE_PSEUDO_LABELS if args.pseudo_labels else PUBLISHED).items():
+        for key, value in choose_negative_keys(args.pseudo_labels).items():
             if getattr(args, key) is None:
                 setattr(args, key, value)
         super().__init__(args, net_builder, tb_log, logger)

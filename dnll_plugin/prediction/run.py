@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnll_plugin.algorithms.dnll_base import choose_negative_keys, has_pseudo_labels
+from dnll_plugin.algorithms.negative_keys import choose_negative_keys, has_pseudo_labels
 from dnll_plugin.algorithms.table import OWN_ALGORITHMS, PAIR
 from dnll_plugin.datasets import DATASETS
 from dnll_plugin.datasets.value_ranges import Range, parse_ranges

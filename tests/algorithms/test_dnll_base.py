@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from dnll_plugin.algorithms.dnll_base import BESIDE_PSEUDO_LABELS, PUBLISHED
+from dnll_plugin.algorithms.negative_keys import BESIDE_PSEUDO_LABELS, PUBLISHED
 from dnll_plugin.settings import resolve as settings
 
 DIGITS = Path(__file__).parents[2] / "config" / "laptop" / "digits_60.yaml"

@@ -158,7 +158,7 @@ def test_a_base_that_skips_a_hook_is_named(
     assert "call_hook" not in vars(algorithm)
 
 
-def test_the_score_of_unknown_images_is_the_share_of_classes_that_negatives_leave(
+def test_the_score_of_unknown_images_is_the_share_that_negatives_leave_less_the_confidence(
     build: Any,
 ) -> None:
     algorithm = build("dnll_fixmatch")
@@ -167,7 +167,9 @@ def test_the_score_of_unknown_images_is_the_share_of_classes_that_negatives_leav
     with torch.no_grad():
         scores = algorithm.score_unknown(images)
         probabilities = algorithm.model(images)["logits"].softmax(dim=1)
-    assert scores.tolist() == pytest.approx((probabilities >= 0.1).float().mean(dim=1).tolist())
+    left = (probabilities >= 0.1).sum(dim=1)
+    expected = (left - probabilities.amax(dim=1)) / 10
+    assert scores.tolist() == pytest.approx(expected.tolist())
 
 
 @pytest.mark.parametrize("sampling", ["uniform", "least_likely", "beyond_top_k"])
