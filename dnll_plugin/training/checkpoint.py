@@ -5,6 +5,7 @@ The format is the toolbox's, with the plugin's part under one more key, ``dnll``
 
 import os
 import random
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,12 +37,15 @@ def write(state: Mapping[str, Any], path: Path) -> None:
 
 
 def write_latest(state: Mapping[str, Any], folder: Path) -> None:
-    """Writes the latest checkpoint of a run and keeps the one before it."""
+    """Writes the latest checkpoint of a run and keeps the one before it, if that is undamaged."""
     latest, previous = folder / LATEST, folder / PREVIOUS
-    if latest.exists():
-        with replace_whole(previous) as link:
-            link.unlink(missing_ok=True)
-            os.link(latest, link)
+    if is_intact(latest):
+        with replace_whole(previous) as copy:
+            copy.unlink(missing_ok=True)
+            try:
+                os.link(latest, copy)
+            except OSError:  # a file system without hard links: exFAT, many network shares
+                shutil.copyfile(latest, copy)
     write(state, latest)
 
 

@@ -137,10 +137,10 @@ class SavingHook(Hook):
             raise Interrupted(number)
 
     def write(self, state: Mapping[str, Any], is_best: bool) -> None:
-        """Writes the latest checkpoint, and the best one."""
-        checkpoint.write_latest(state, self.folder)
+        """Writes the best checkpoint before the latest: killed in between, it is made again."""
         if is_best:
             checkpoint.write(state, self.folder / BEST)
+        checkpoint.write_latest(state, self.folder)
 
     def last_checkpoint(self) -> str:
         """What the last good checkpoint is, for a message."""

@@ -1,5 +1,6 @@
 """Checkpoints: whole or not there, checked, exact, and nothing in them is executed."""
 
+import os
 import pickle
 import random
 from pathlib import Path
@@ -30,6 +31,28 @@ def test_the_previous_one_is_kept(tmp_path: Path) -> None:
     assert checkpoint.read(tmp_path / LATEST)["it"] == 2
     assert checkpoint.read(tmp_path / PREVIOUS)["it"] == 1
     assert not list(tmp_path.glob("*.writing"))
+
+
+def test_a_damaged_one_does_not_take_the_place_of_the_one_before(tmp_path: Path) -> None:
+    checkpoint.write_latest({**STATE, "it": 0}, tmp_path)
+    checkpoint.write_latest({**STATE, "it": 1}, tmp_path)
+    (tmp_path / LATEST).write_bytes(b"cut off")
+    checkpoint.write_latest({**STATE, "it": 2}, tmp_path)
+    assert checkpoint.read(tmp_path / LATEST)["it"] == 2
+    assert checkpoint.read(tmp_path / PREVIOUS)["it"] == 0
+
+
+def test_the_previous_one_is_kept_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: object, target: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    for number in range(2):
+        checkpoint.write_latest({**STATE, "it": number}, tmp_path)
+    assert checkpoint.read(tmp_path / LATEST)["it"] == 1
+    assert checkpoint.read(tmp_path / PREVIOUS)["it"] == 0
 
 
 def test_a_write_that_fails_leaves_the_old_one(

@@ -9,6 +9,7 @@ import torch
 
 from dnll_plugin.commands.main import main
 from dnll_plugin.errors import InputError
+from dnll_plugin.runs.folder import BEST
 from dnll_plugin.training import checkpoint, saving
 from dnll_plugin.training.ranks import ALONE, Ranks
 
@@ -178,6 +179,19 @@ def test_a_signal_saves_and_then_ends_the_run(
         hook.after_train_step(algorithm)
     assert caught.value.exit_code == 143
     assert hook.last_checkpoint().endswith("latest_model.pth, of step 4")
+
+
+def test_the_best_checkpoint_is_there_before_the_latest_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(state: object, folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_latest", fail)
+    hook = saving.SavingHook(tmp_path, lambda: None)
+    with pytest.raises(OSError, match="No space left"):
+        hook.write({"model": {"weight": torch.zeros(1)}}, is_best=True)
+    assert (tmp_path / BEST).exists()
 
 
 def test_peak_memory_is_that_of_one_run() -> None:
