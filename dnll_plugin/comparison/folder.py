@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.runs.locks import lock_folder
+from dnll_plugin.runs.locks import FolderTakenError, lock_folder
 
 LAUNCHER = ".launcher"
 """File that names the process that starts the runs: host and process number."""
@@ -64,7 +64,7 @@ def acquire_folder(out: Path, held: ExitStack, say: Callable[[str], None]) -> in
             lock = lock_folder(out, "a comparison", "--out", with_children=True)
             descriptor = held.enter_context(lock)
             break
-        except InputError:
+        except FolderTakenError:
             if not is_orphaned(out):
                 raise
             if not told:

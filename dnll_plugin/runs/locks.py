@@ -9,6 +9,11 @@ from pathlib import Path
 
 from dnll_plugin.errors import InputError
 
+
+class FolderTakenError(InputError):
+    """Another process holds the lock of a folder."""
+
+
 TAKEN = {errno.EACCES, errno.EAGAIN}
 """What the kernel answers where somebody else holds the lock; both are allowed (POSIX)."""
 
@@ -33,7 +38,8 @@ def lock_folder(
         The file descriptor that holds the lock.
 
     Raises:
-        InputError: If the folder cannot be written, or another process holds the lock.
+        InputError: If the folder cannot be written.
+        FolderTakenError: If another process holds the lock.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +50,7 @@ def lock_folder(
         ) from error
     try:
         if not _take(descriptor, with_children):
-            raise InputError(
+            raise FolderTakenError(
                 f"{folder}: {occupant} is still going on there; wait for it, or give another "
                 f"{option}"
             )
