@@ -1,8 +1,11 @@
 """Checks that the runs of a comparison had the same settings and the same images."""
 
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from dnll_plugin.comparison.plan import Plan, Run
 from dnll_plugin.runs.same_settings import MAY_DIFFER_ON_RESUME
@@ -11,6 +14,8 @@ from dnll_plugin.settings.resolve import read_yaml
 USES_EVERY_LABEL = "fullysupervised"
 """The algorithm that is given the label of every image, whatever the split."""
 
+Split = dict[str, list[int]]
+"""Places of the labeled and of the unlabeled images in the training set, by these names."""
 
 UNKNOWN_CODE = "an older version that does not say"
 
@@ -64,7 +69,8 @@ def was_begun_by_other_code(run: Run, code: str) -> bool:
     if not run.folder.holds_run():
         return False
     file = run.folder.code
-    known = file.read_text(encoding="utf-8").splitlines() if file.exists() else [UNKNOWN_CODE]
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else UNKNOWN_CODE
+    known = text.splitlines()
     return any(find_sources(one) != find_sources(code) for one in known)
 
 
@@ -77,20 +83,30 @@ def find_differing_splits(runs: Sequence[Run]) -> list[str]:
     """Compares which images were labeled and unlabeled, among the runs of each seed.
 
     Returns:
-        One sentence for each run whose split differs from that of the first with its seed.
+        One sentence for each run whose split cannot be read, or differs from that of the first with
+        its seed.
     """
+    differing = []
+    first: dict[int, tuple[Run, Split]] = {}
+    for run in runs:
+        if run.algorithm == USES_EVERY_LABEL or not run.folder.split.exists():
+            continue
+        mine = read_split(run.folder.split)
+        if mine is None:
+            differing.append(f"{run.name}: {run.folder.split} cannot be read.")
+            continue
+        other, theirs = first.setdefault(run.seed, (run, mine))
+        if mine != theirs:
+            differing.append(f"{run.name}: other labeled or unlabeled images than {other.name}.")
+    return differing
+
+
+def read_split(file: Path) -> Split | None:
+    """Which images of a run were labeled and which unlabeled; None where the file is damaged."""
     import numpy as np
 
-    differing = []
-    first: dict[int, Run] = {}
-    for run in runs:
-        split = run.folder.path / "split.npz"
-        if run.algorithm == USES_EVERY_LABEL or not split.exists():
-            continue
-        other = first.setdefault(run.seed, run)
-        with np.load(split) as mine, np.load(other.folder.path / "split.npz") as theirs:
-            if not all(np.array_equal(mine[name], theirs[name]) for name in theirs):
-                differing.append(
-                    f"{run.name}: other labeled or unlabeled images than {other.name}."
-                )
-    return differing
+    try:
+        with np.load(file) as split:
+            return {name: split[name].tolist() for name in split}
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error):
+        return None

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from dnll_plugin.comparison import report
-from dnll_plugin.comparison.checks import find_differing_settings, find_differing_splits
+from dnll_plugin.comparison.checks import (
+    find_differing_settings,
+    find_differing_splits,
+    was_begun_by_other_code,
+)
 from dnll_plugin.comparison.running import Failure
 
 
@@ -149,3 +153,11 @@ def test_other_labeled_images_are_a_warning(runs):
     assert find_differing_splits(runs) == [
         "fixmatch_0: other labeled or unlabeled images than dnll_dual_0."
     ]
+
+
+def test_damaged_files_of_a_run_do_not_stop_a_comparison(runs):
+    split = runs[3].folder.split
+    split.write_bytes(b"PK\x03\x04 cut off")
+    assert find_differing_splits(runs) == [f"fixmatch_0: {split} cannot be read."]
+    runs[3].folder.code.write_bytes(b"\xff")
+    assert was_begun_by_other_code(runs[3], "1.0")
