@@ -30,12 +30,10 @@ class Format:
     """How one format is written and run.
 
     Attributes:
-        ending: of its files.
         write: writes a classifier, with an example of its input and its description.
         load: reads a file back; the classifier is for what holds the weights alone.
     """
 
-    ending: str
     write: Callable[[Classifier, Tensor, str, Path], None]
     load: Callable[[Path, Classifier], Run]
 
@@ -47,7 +45,7 @@ def export(
 
     Args:
         classifier: what to write.
-        pixels: images to compare on, float32 (N, 3, H, W); N at least 2.
+        pixels: images to compare on, float32 (N, 3, H, W); N at least 1.
         description: from :func:`~dnll_plugin.export.classifier.describe`.
         name: a key of `FORMATS`.
         file: the file.
@@ -83,10 +81,15 @@ def export(
     return difference
 
 
+def example(pixels: Tensor) -> Tensor:
+    """Two images: torch takes a number of 1 for one that never changes."""
+    return pixels[:1].repeat(2, 1, 1, 1)
+
+
 def _program(classifier: Classifier, pixels: Tensor) -> torch.export.ExportedProgram:
     """The classifier as a graph that takes any number of images."""
     images = torch.export.Dim("images")
-    return torch.export.export(classifier, (pixels[:2],), dynamic_shapes=({0: images},))
+    return torch.export.export(classifier, (example(pixels),), dynamic_shapes=({0: images},))
 
 
 def _write_onnx(classifier: Classifier, pixels: Tensor, description: str, file: Path) -> None:
@@ -100,7 +103,7 @@ def _write_onnx(classifier: Classifier, pixels: Tensor, description: str, file: 
         model = program.model_proto
     else:  # whose exporter of graphs fails on batch norm with onnxscript 0.5.4 and later
         axes = {name: {0: "images"} for name in chain(*names.values())}
-        torch.onnx.export(classifier, (pixels[:2],), file, dynamic_axes=axes, **names)
+        torch.onnx.export(classifier, (example(pixels),), file, dynamic_axes=axes, **names)
         model = onnx.load(file)
     model.metadata_props.add(key=KEY, value=description)
     onnx.save(model, file)
@@ -145,7 +148,7 @@ def _load_safetensors(file: Path, classifier: Classifier) -> Run:
 
 
 FORMATS = {
-    "onnx": Format(".onnx", _write_onnx, _load_onnx),
-    "pt2": Format(".pt2", _write_pt2, _load_pt2),
-    "safetensors": Format(".safetensors", _write_safetensors, _load_safetensors),
+    "onnx": Format(_write_onnx, _load_onnx),
+    "pt2": Format(_write_pt2, _load_pt2),
+    "safetensors": Format(_write_safetensors, _load_safetensors),
 }

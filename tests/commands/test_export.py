@@ -102,7 +102,7 @@ def test_a_file_that_differs_is_not_written(make_run, tmp_path, capsys, monkeypa
     from dnll_plugin.export import formats
 
     wrong = formats.FORMATS["pt2"]
-    broken = formats.Format(".pt2", wrong.write, lambda file, net: lambda pixels: torch.ones(16, 3))
+    broken = formats.Format(wrong.write, lambda file, net: lambda pixels: torch.ones(16, 3))
     monkeypatch.setitem(formats.FORMATS, "pt2", broken)
     out = tmp_path / "net.pt2"
     assert export(make_run(), out, "pt2") == 1
@@ -125,3 +125,12 @@ def test_what_is_wrong_is_one_line(make_run, tmp_path, capsys):
         assert words in line
     assert export(run, tmp_path / "net.onnx", "onnx", "--images", str(tmp_path / "none")) == 2
     assert "there is no such file or folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["pt2", pytest.param("onnx", marks=pytest.mark.slow)])
+def test_one_image_is_enough_to_compare_on(make_run, images, tmp_path, form):
+    for name in ("b.png", "c.png"):
+        (images / name).unlink()
+    out = tmp_path / f"net.{form}"
+    assert export(make_run(), out, form, "--images", str(images)) == 0
+    assert out.exists()
