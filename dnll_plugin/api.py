@@ -1,7 +1,6 @@
 """What a notebook calls: the commands as functions, and a trained net as an object."""
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnll_plugin.errors import InputError
+from dnll_plugin.settings.config_file import write_override
 
 if TYPE_CHECKING:  # importing the plugin costs nothing
     from pandas import DataFrame
@@ -127,8 +127,8 @@ def compare(
 
 
 def _overrides(settings: dict[str, Any]) -> list[str]:
-    """``key=value`` each; JSON is YAML."""
+    """``key=value`` each."""
     return [
-        f"{key}={json.dumps(str(value) if isinstance(value, Path) else value)}"
+        write_override(key, str(value) if isinstance(value, Path) else value)
         for key, value in settings.items()
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.errors import InputError
+from dnll_plugin.settings.config_file import write_override
 
 ROUNDS = 20
 WARMUP = 2
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         cases = standard_cases()
     else:
         given = {"data_dir": options.data_dir, "plugin": options.plugin}
-        own = [f"{key}={json.dumps(value)}" for key, value in given.items() if value]
+        own = [write_override(key, value) for key, value in given.items() if value]
         cases = list_cases(Path(options.c), [*own, *options.set])
     rows = [
         measure_case(case, options.rounds, WARMUP)

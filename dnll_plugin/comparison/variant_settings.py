@@ -1,6 +1,5 @@
 """The settings of each variant: which come from the config, which are the algorithm's own."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ from dnll_plugin.comparison.published import AS_MANY_AS_LABELS, LOSS_WEIGHT, PUB
 from dnll_plugin.comparison.variants import Variant
 from dnll_plugin.errors import InputError
 from dnll_plugin.settings import resolve as settings_module
+from dnll_plugin.settings.config_file import write_override
 from dnll_plugin.settings.keys import RunKeys
 from dnll_plugin.settings.resolve import Settings
 from dnll_plugin.settings.suggestions import suggest_name
@@ -96,9 +96,7 @@ def resolve_variant(
     """
     overrides = [f"algorithm={variant.algorithm}"]
     overrides += [
-        f"{key}={json.dumps(value)}"
-        for key, (value, origin) in keys.items()
-        if origin != "--variant"
+        write_override(key, value) for key, (value, origin) in keys.items() if origin != "--variant"
     ]
     overrides += [*request.overrides, *variant.overrides]
     settings = settings_module.resolve(

@@ -90,6 +90,11 @@ def read_value(text: str) -> Any:
         raise InputError(one_line(f"{shorten(text)} is not a YAML value: {problem}")) from problem
 
 
+def write_override(key: str, value: Any) -> str:
+    """``key=value`` as :func:`read_value` reads it: JSON is YAML."""
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
+
+
 def write_config(
     file: Path, values: Mapping[str, Any], comments: Mapping[str, str], title: str
 ) -> None:

@@ -15,6 +15,7 @@ from dnll_plugin.settings.config_file import (
     read_config,
     read_value,
     write_config,
+    write_override,
 )
 
 
@@ -215,3 +216,10 @@ def test_a_name_like_that_of_a_config_is_suggested():
         read_config(Path("dnll_digit_20"))
     with pytest.raises(InputError, match="no such file; give the path"):
         read_config(Path("mine.yaml"))
+
+
+@given(key=st.just("data_dir"), value=st.one_of(st.text(), st.booleans(), st.integers()))
+@example("data_dir", "/data/\N{GRINNING FACE}")
+def test_an_override_is_read_back_as_it_was(key, value):
+    written, _, text = write_override(key, value).partition("=")
+    assert (written, read_value(text)) == (key, value)
