@@ -10,8 +10,9 @@ from rich.console import Console
 
 from dnll_plugin.commands.options import add_model_options, add_plugin_option
 from dnll_plugin.errors import InputError
+from dnll_plugin.escaping import for_terminal
 from dnll_plugin.files import write_text
-from dnll_plugin.prediction.held_out import PARTS, read_part
+from dnll_plugin.prediction.parts import PARTS, read_part
 from dnll_plugin.prediction.run import read_run
 from dnll_plugin.prediction.selection import check_plugin, choose_submodel
 from dnll_plugin.toolbox.plugins import import_plugins
@@ -88,7 +89,7 @@ def print_rates(result: "Evaluation", out: Path, console: Console) -> None:
     """Prints the rates: of all images, and of the classes, the worst first."""
 
     def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(for_terminal(text), markup=False, highlight=False, soft_wrap=True)
 
     error, calibration = result.error_rate, 100 * result.calibration_error
     say(f"{result.images:,} images, error {error:.2f}%, calibration error {calibration:.2f}%")

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from dnll_plugin import __version__
 from dnll_plugin.errors import InputError, RunError
+from dnll_plugin.escaping import for_terminal
 
 
 class Command(NamedTuple):
@@ -161,7 +162,7 @@ def _report(error: BaseException, message: str, code: int) -> int:
     if os.environ.get(TRACEBACK_VARIABLE) == "1":
         traceback.print_exception(error)
     one_line = " ".join(part.strip() for part in message.splitlines() if part.strip())
-    print(f"dnll: error: {one_line}", file=sys.stderr)
+    print(f"dnll: error: {for_terminal(one_line)}", file=sys.stderr)
     return code
 
 

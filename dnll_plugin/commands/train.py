@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         InputError: If settings, data, device or run folder are wrong.
     """
     # of several processes each would say the same; with the toolbox imported, nothing is won
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1 and "semilearn" not in sys.modules:
+    if os.environ.get("WORLD_SIZE", "1") == "1" and "semilearn" not in sys.modules:
         check_early(Path(options.c), options.set, given_options(options))
 
     logging.captureWarnings(True)  # the toolbox's import warns of its own old calls

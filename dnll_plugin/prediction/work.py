@@ -104,7 +104,7 @@ def predict(net: nn.Module, run: TrainedRun, request: Request, console: Console)
             first, reason = summary.named[0]
             raise InputError(
                 f"--images: none of the {summary.broken:,} images can be read, as "
-                f"{for_terminal(first)} ({for_terminal(reason)})"
+                f"{first} ({reason})"
             )
     return summary
 

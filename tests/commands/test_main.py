@@ -120,6 +120,12 @@ def test_a_command_may_choose_to_exit(command):
     assert stop.value.code == 138
 
 
+def test_no_control_character_of_a_message_reaches_the_terminal(command, capsys):
+    command(raising(InputError("a\x1b]0;title\x07b: no such folder")))
+    assert main(["work"]) == 2
+    assert error_line(capsys) == "dnll: error: a\\x1b]0;title\\x07b: no such folder"
+
+
 @given(st.text())
 def test_a_message_never_spans_lines(message):
     with pytest.MonkeyPatch.context() as patch:
