@@ -90,7 +90,7 @@ class LearnsNegatives(AlgorithmBase):
         :func:`dnll_plugin.functional.open_set.score_of_negatives`.
         """
         score = score_of_negatives(self.hooks_dict["NegativeLabelHook"].sampler)
-        return None if score is None else lambda images: score(self.model(images)["logits"])
+        return None if score is None else lambda images: score(self.model(images)["logits"].cpu())
 
     def get_save_dict(self) -> dict[str, Any]:
         save_dict = super().get_save_dict()

@@ -227,7 +227,8 @@ class DNLLDual(LabeledViews, DNLLBase):
     @torch.no_grad()
     def predict_averaged(self, side: str, x: Tensor) -> Tensor:
         """Class logits of the averaged weights of a submodel (``ema_m``), as they are evaluated."""
-        self.ema_model.eval()
+        if self.ema_model.training:
+            self.ema_model.eval()
         return getattr(self.ema_model, side)(x)["logits"]
 
     @torch.no_grad()

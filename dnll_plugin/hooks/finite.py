@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from semilearn.core.hooks import Hook
-from torch import Tensor
+from torch import Tensor, nn
 
 from dnll_plugin.errors import RunError
 from dnll_plugin.hooks.monitor import is_log_step
@@ -82,6 +82,7 @@ class FiniteHook(Hook):
         super().__init__()
         self.last_checkpoint = last_checkpoint
         self.gather = gather
+        self.parameters: dict[str, nn.Parameter] = {}
         self.losses: dict[tuple[str, ...], FirstBad] = {}
         self.gradients: dict[tuple[str, ...], FirstBad] = {}
         self.updated = False
@@ -103,9 +104,14 @@ class FiniteHook(Hook):
     def look_at_gradients(self, algorithm: ToolboxAlgorithm) -> None:
         """Called before the optimizer's step, which the scaler may leave out."""
         self.updated = True
+        if not self.parameters:
+            self.parameters = {
+                f"gradient of {name}": parameter
+                for name, parameter in algorithm.model.named_parameters()
+            }
         gradients = {
-            f"gradient of {name}": parameter.grad
-            for name, parameter in algorithm.model.named_parameters()
+            name: parameter.grad
+            for name, parameter in self.parameters.items()
             if parameter.grad is not None
         }
         norms = torch.stack(torch._foreach_norm(list(gradients.values())))

@@ -41,7 +41,6 @@ class NegativeLabelHook(Hook):
                 f"num_negatives must be between 1 and {num_classes - 1} with {num_classes} "
                 f"classes, got {num_negatives}"
             )
-        self.num_negatives = num_negatives
         self.sampler = negative_sampler(sampling, num_negatives)
         self.generator = torch.Generator().manual_seed(seed)
 

@@ -135,7 +135,8 @@ class CountingFlexMatchHook(FlexMatchThresholdingHook):
     def update(self, *args: object, **kwargs: object) -> None:
         """Share of each class among the kept labels, relative to the most frequent one."""
         highest = self.counts.max() if self.thresh_warmup else self.counts[1:].max()
-        shares = (self.counts[1:].double() / highest.clamp(min=1)).to(self.classwise_acc.dtype)
+        # of counts below 2^24 float32 has the bits of the toolbox's float64, which MPS lacks
+        shares = self.counts[1:].to(self.classwise_acc.dtype) / highest.clamp(min=1)
         begun = self.counts.max() < self.ulb_dest_len
         self.classwise_acc = torch.where(begun, shares, self.classwise_acc)
 

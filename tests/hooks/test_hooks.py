@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from dnll_plugin.functional.negatives import default_num_negatives
 from dnll_plugin.hooks.monitor import MonitorHook, average_by_kind, is_log_step
 from dnll_plugin.hooks.negative_label import NegativeLabelHook
 from dnll_plugin.hooks.role_swap import RoleSwapHook
@@ -34,7 +35,7 @@ def test_unknown_roles_are_named() -> None:
 
 @pytest.mark.parametrize(("classes", "number"), [(2, 1), (3, 2), (100, 2)])
 def test_default_number_of_negatives(classes: int, number: int) -> None:
-    assert NegativeLabelHook(classes, None, "uniform", 0).num_negatives == number
+    assert default_num_negatives(classes) == number
 
 
 @pytest.mark.parametrize("number", [0, 10, -1])
