@@ -62,6 +62,19 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_or_remove(path: Path, text: str | None) -> None:
+    """Writes a text file whole; None removes what is there.
+
+    Raises:
+        FileNotWrittenError: If that failed.
+    """
+    if text is not None:
+        write_text(path, text)
+        return
+    with name_unwritten(path):
+        path.unlink(missing_ok=True)
+
+
 def append_text(path: Path, text: str) -> None:
     """Adds to the end of a text file; what could be added in part only is taken away again.
 

@@ -29,9 +29,9 @@ from dnll_plugin.datasets.folders import (
     labeled_images,
     unlabeled_images,
 )
-from dnll_plugin.datasets.held_out import KEYS, TEST, UNKNOWN_TEST, VALIDATION, Parts, hold_out
 from dnll_plugin.datasets.image_files import ImageFileDataset, ImageReader
 from dnll_plugin.datasets.label_file import labeled_indices_from_paths
+from dnll_plugin.datasets.parts import KEYS, TEST, UNKNOWN_TEST, VALIDATION, Parts, cut_parts
 from dnll_plugin.datasets.split import Indices, Split, SplitSettings, split_indices
 from dnll_plugin.datasets.summary import About, describe_parts, describe_ranges, describe_sizes
 from dnll_plugin.datasets.transforms import short_side, views
@@ -66,7 +66,7 @@ def build(
     whole = labeled_images(layout.training, classes)
     kept = _read_label_file(args, whole, num_labels)
     shares = {key: getattr(args, key, default) for key, default in DEFAULT_SHARES.items()}
-    parts = hold_out(layout, whole, classes, shares, args.seed, kept)
+    parts = cut_parts(layout, whole, classes, shares, args.seed, kept)
     check_parts(args, parts)
     if layout.unlabeled is None:
         settings = split_settings(args, num_labels, include_lb_to_ulb)

@@ -1,1 +1,1 @@
-"""Pure functions of tensors and numbers: losses, negatives, schedules. Any device, no host sync."""
+"""Pure functions of tensors and numbers: losses, negatives, schedules."""

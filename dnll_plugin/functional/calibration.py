@@ -4,6 +4,12 @@ import torch
 from torch import Tensor
 
 BINS = 15
+"""Bins of confidence, of equal width, as in arXiv:1706.04599."""
+
+
+def find_bins(confidence: Tensor, bins: int = BINS) -> Tensor:
+    """The bin of each confidence, integer (N,); a bin holds its upper end: (m / M, (m + 1) / M]."""
+    return (confidence * bins).ceil().long().sub(1).clamp(0, bins - 1)
 
 
 def expected_calibration_error(confidence: Tensor, correct: Tensor, bins: int = BINS) -> Tensor:
@@ -19,8 +25,6 @@ def expected_calibration_error(confidence: Tensor, correct: Tensor, bins: int = 
         [0, 1].
     """
     confidence = confidence.double()
-    # a bin holds its upper end, as in the paper: (m / M, (m + 1) / M]
-    place = (confidence * bins).ceil().long().sub(1).clamp(0, bins - 1)
     gaps = torch.zeros(bins, dtype=torch.float64, device=confidence.device)
-    gaps.index_add_(0, place, correct.double() - confidence)
+    gaps.index_add_(0, find_bins(confidence, bins), correct.double() - confidence)
     return gaps.abs().sum() / len(confidence)

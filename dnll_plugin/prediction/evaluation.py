@@ -11,12 +11,10 @@ from torch import Tensor, nn
 
 from dnll_plugin.datasets.folders import OF_NO_CLASS, FolderImages, image_paths
 from dnll_plugin.errors import InputError
+from dnll_plugin.functional.calibration import BINS, find_bins
 from dnll_plugin.prediction.images import batches
 from dnll_plugin.prediction.net import class_probabilities
 from dnll_plugin.prediction.run import TrainedRun
-
-BINS = 15
-"""Bins of confidence, as Guo et al. (On Calibration of Modern Neural Networks, 2017) take them."""
 
 
 @dataclass(frozen=True)
@@ -191,10 +189,11 @@ def calibrate(confidence: Tensor, right: Tensor) -> Tensor:
     Returns:
         float64 (`BINS`, 3).
     """
-    bin_of = (confidence * BINS).ceil().long().clamp(1, BINS) - 1  # (0, 1/15], (1/15, 2/15], ...
     sums = torch.zeros(BINS, 3, dtype=torch.float64)
     ones = torch.ones_like(confidence, dtype=torch.float64)
-    sums.index_add_(0, bin_of, torch.stack([ones, confidence.double(), right.double()], dim=1))
+    sums.index_add_(
+        0, find_bins(confidence), torch.stack([ones, confidence.double(), right.double()], dim=1)
+    )
     number = sums[:, :1]
     return torch.cat([number, sums[:, 1:] / number.clamp(min=1)], dim=1)
 

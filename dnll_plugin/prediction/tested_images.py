@@ -9,10 +9,10 @@ from typing import Any
 
 from dnll_plugin.datasets import DATASETS
 from dnll_plugin.datasets.folders import OF_NO_CLASS, folder_facts
-from dnll_plugin.datasets.held_out import TEST
+from dnll_plugin.datasets.parts import TEST
 from dnll_plugin.datasets.toolbox_files import explain_loading_error, find_missing_files
 from dnll_plugin.errors import InputError
-from dnll_plugin.prediction.held_out import read_part
+from dnll_plugin.prediction.parts import read_part
 from dnll_plugin.prediction.run import TrainedRun
 from dnll_plugin.settings.resolve import resolve
 from dnll_plugin.training.loaders import use_seed

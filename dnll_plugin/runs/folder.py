@@ -46,6 +46,10 @@ class RunFolder:
         return self.path / "classes.json"
 
     @property
+    def split(self) -> Path:
+        return self.path / "split.npz"
+
+    @property
     def ranges(self) -> Path:
         return self.path / "value_ranges.json"
 
@@ -84,7 +88,7 @@ class RunFolder:
             InputError: If a folder is there, or the name of the run folder is too long.
         """
         own = (self.config, self.log, self.metrics, self.curves, self.code, self.result)
-        of_images = (self.classes, self.ranges, self.parts)
+        of_images = (self.classes, self.split, self.ranges, self.parts)
         checkpoints = (self.path / name for name in (LATEST, PREVIOUS, BEST))
         try:
             blocked = [file for file in (*own, *of_images, *checkpoints) if file.is_dir()]

@@ -25,7 +25,6 @@ from dnll_plugin.settings.given import (
     read_data_facts,
     read_given,
     read_yaml,
-    setting_error,
 )
 from dnll_plugin.settings.keys import MethodKeys
 from dnll_plugin.settings.toolbox_keys import (
@@ -51,13 +50,11 @@ class Settings:
         origins: of each key: ``default``, ``file``, ``command line`` or ``data``.
         notes: one line each, about keys of the file that were accepted although the run does not
             read them, or takes its algorithm's own values, or another value than is written.
-        places: of each key that was given: file and line, or the option; for messages.
     """
 
     values: Mapping[str, Any]
     origins: Mapping[str, str]
     notes: Sequence[str]
-    places: Mapping[str, str]
 
     def __getitem__(self, key: str) -> Any:
         return self.values[key]
@@ -76,20 +73,6 @@ class Settings:
         """Writes a config file that resolves to the same values."""
         title = "the settings of this run, and where each comes from"
         write_config(Path(path), self.values, self.origins, title)
-
-    def error(self, key: str, message: str) -> InputError:
-        """What to raise when a key turns out wrong later, once the data is known."""
-        return setting_error(key, message, self.places.get(key, DEFAULT))
-
-    def check_label_count(self, images: int) -> None:
-        """Checks ``num_labels`` against the training images that there are.
-
-        Raises:
-            InputError: there are fewer.
-        """
-        if self.num_labels > images:
-            message = f"{self.num_labels} is more than the {images} training images there are"
-            raise self.error("num_labels", f"{message}; write at most {images}")
 
 
 def resolve(
@@ -129,9 +112,8 @@ def resolve(
     check_unknown({key: given[key] for key in unread}, known_keys())
     values = _checked(algorithm, read)
     origins = {key: read[key].origin if key in read else DEFAULT for key in values}
-    places = {key: read[key].place for key in read}
     notes = (*_notes_on_keys(algorithm, unread, tuned), *_notes_on_length(values, read))
-    return Settings(values, origins, notes, places)
+    return Settings(values, origins, notes)
 
 
 def read_run_config(file: Path) -> dict[str, Any]:

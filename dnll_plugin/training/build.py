@@ -14,8 +14,9 @@ import torch
 
 from dnll_plugin.datasets.toolbox_files import explain_loading_error
 from dnll_plugin.errors import InputError
-from dnll_plugin.files import replace_whole, write_text
+from dnll_plugin.files import replace_whole, write_or_remove
 from dnll_plugin.protocols import ToolboxAlgorithm, ToolboxLogger
+from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.toolbox.patches.redirection import autocast
 from dnll_plugin.training import device as devices
 from dnll_plugin.training.own_images import read_value_ranges, store_own_images
@@ -137,8 +138,9 @@ def is_about_data(error: BaseException) -> bool:
 
 def store_data_facts(algorithm: ToolboxAlgorithm, folder: Path) -> None:
     """Stores in the run folder what its data set decides."""
-    store_split(algorithm, folder / "split.npz")
-    store_classes(algorithm, folder / "classes.json")
+    files = RunFolder(folder)
+    store_split(algorithm, files.split)
+    store_classes(algorithm, files.classes)
     store_own_images(algorithm, folder)
 
 
@@ -154,6 +156,7 @@ def store_split(algorithm: ToolboxAlgorithm, file: Path) -> None:
     elif hasattr(labeled, "indices"):
         indices = {"labeled": labeled.indices, "unlabeled": unlabeled.indices}
     else:
+        write_or_remove(file, None)
         return
     with replace_whole(file) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **indices)
@@ -162,8 +165,7 @@ def store_split(algorithm: ToolboxAlgorithm, file: Path) -> None:
 def store_classes(algorithm: ToolboxAlgorithm, file: Path) -> None:
     """Stores the names of the classes in the order of the labels, where the data set knows them."""
     classes = getattr(algorithm.dataset_dict["train_lb"], "classes", None)
-    if classes is not None:
-        write_text(file, json.dumps(list(classes)) + "\n")
+    write_or_remove(file, None if classes is None else json.dumps(list(classes)) + "\n")
 
 
 def seed_everything(seed: int) -> None:

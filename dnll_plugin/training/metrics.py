@@ -13,6 +13,7 @@ from dnll_plugin.errors import FileNotWrittenError
 from dnll_plugin.files import append_text
 from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.protocols import ToolboxAlgorithm
+from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.runs.per_class import PREFIX
 from dnll_plugin.runs.records import Record, read, truncate
 
@@ -32,7 +33,7 @@ class MetricsHook(Hook):
 
     def __init__(self, folder: Path, logger: logging.Logger) -> None:
         super().__init__()
-        self.path = folder / "metrics.jsonl"
+        self.path = RunFolder(folder).metrics
         self.tensorboard = folder / "tensorboard"
         self.logger = logger
         self.last: Record = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dnll_plugin.datasets.summary import About
 from dnll_plugin.datasets.value_ranges import Range, parse_ranges
-from dnll_plugin.files import write_text
+from dnll_plugin.files import write_or_remove
 from dnll_plugin.protocols import ToolboxAlgorithm
 from dnll_plugin.runs.folder import RunFolder
 
@@ -23,20 +23,22 @@ def store_own_images(algorithm: ToolboxAlgorithm, folder: Path) -> None:
     """Stores the values that become black and white, and which images were cut off for test and
     validation, where there are any."""
     about, files = about_data(algorithm), RunFolder(folder)
-    if about.ranges:
-        write_text(files.ranges, json.dumps(about.ranges) + "\n")
-    if about.cut:
-        write_text(files.parts, json.dumps(about.cut, indent=1, ensure_ascii=False) + "\n")
+    ranges = json.dumps(about.ranges) + "\n" if about.ranges else None
+    write_or_remove(files.ranges, ranges)
+    cut = json.dumps(about.cut, indent=1, ensure_ascii=False) + "\n" if about.cut else None
+    write_or_remove(files.parts, cut)
 
 
 def read_value_ranges(folder: Path) -> dict[str, Range] | None:
     """The values that become black and white in a run, None where it has not stored any.
 
+    What a run that did no step left behind may be of other images, and does not count.
+
     Raises:
         InputError: The file was damaged.
     """
-    file = RunFolder(folder).ranges
-    return parse_ranges(file) if file.exists() else None
+    files = RunFolder(folder)
+    return parse_ranges(files.ranges) if files.holds_run() and files.ranges.exists() else None
 
 
 def describe_unreadable(algorithm: ToolboxAlgorithm) -> list[str]:

@@ -155,8 +155,8 @@ def restore_run(
         if reasons:
             logger.info(f"not exactly, because {'; '.join(reasons)}")
         differences = ranks.run_on_rank0(lambda: find_differences(settings, folder))
+        rates = follow_schedule(algorithm)  # also where a longer run ended before its next one
         if is_longer(differences):
-            rates = follow_schedule(algorithm)
             for line in describe_schedules(differences, settings["epoch"], rates):
                 logger.info(line)
     elif resume:

@@ -2,11 +2,10 @@
 
 from dnll_plugin.errors import InputError
 from dnll_plugin.protocols import ToolboxAlgorithm
+from dnll_plugin.runs.result import VALIDATED
 
 VALIDATION = "val"
 """Name of the validation set, among those of an algorithm and in the names of its metrics."""
-
-ACCURACY = f"{VALIDATION}/top-1-acc"
 
 
 def name_validation(algorithm: ToolboxAlgorithm) -> None:
@@ -35,8 +34,8 @@ def validate(algorithm: ToolboxAlgorithm) -> None:
     """Evaluates on the validation images; the best evaluation, and whether the run ends with this
     step, follow from it."""
     algorithm.log_dict |= algorithm.evaluate(VALIDATION)
-    if algorithm.log_dict[ACCURACY] > algorithm.best_eval_acc:
-        algorithm.best_eval_acc, algorithm.best_it = algorithm.log_dict[ACCURACY], algorithm.it
+    if algorithm.log_dict[VALIDATED] > algorithm.best_eval_acc:
+        algorithm.best_eval_acc, algorithm.best_it = algorithm.log_dict[VALIDATED], algorithm.it
     end_early(algorithm, algorithm.it + 1)
 
 

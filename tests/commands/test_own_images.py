@@ -254,3 +254,16 @@ def test_images_that_all_have_a_class_are_not_for_an_open_set_algorithm(
     assert run(tmp_path / "data", tmp_path, "algorithm=openmatch", "num_labels=8") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "none; put unlabeled images into unlabeled/ beside labeled/, or take another" in line
+
+
+def test_what_a_run_without_a_step_left_behind_is_not_of_the_next(
+    tmp_path, photos, monkeypatch
+) -> None:
+    write_tree(tmp_path / "data", photos)
+    left = tmp_path / "out" / "run"
+    left.mkdir(parents=True)
+    (left / "value_ranges.json").write_text('{"integers": [0, 4095]}')
+    (left / "parts.json").write_text('{"test": ["temple/00.jpg"]}')
+    assert run(tmp_path / "data", tmp_path / "out", "num_labels=8", "test_share=0.3") == 0
+    assert not (left / "value_ranges.json").exists()
+    assert len(json.loads((left / "parts.json").read_text())["test"]) == 12

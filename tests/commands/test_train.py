@@ -244,6 +244,22 @@ def test_a_finished_run_goes_on_beyond_its_end(
     assert train(tmp_path, f"lr_schedule={schedule}", resume=True) == 2
 
 
+def test_a_longer_run_that_ended_before_a_checkpoint_follows_its_own_schedule(
+    tmp_path: Path,
+) -> None:
+    longer = ("lr_schedule=cosine_to_zero", "num_train_iter=12", "epoch=6")
+    for folder in ("at once", "in two"):
+        assert train(tmp_path / folder, "lr_schedule=cosine_to_zero") == 0
+    config = tmp_path / "in two/run/config.yaml"
+    text = config.read_text().replace("num_train_iter: 6", "num_train_iter: 12")
+    config.write_text(text.replace("epoch: 3", "epoch: 6"))  # as the first step of it leaves it
+    weights = []
+    for folder in ("at once", "in two"):
+        assert train(tmp_path / folder, *longer, resume=True) == 0
+        weights.append(torch.load(tmp_path / folder / "run/latest_model.pth")["model"])
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
 def test_a_longer_run_says_what_becomes_of_its_epochs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -328,6 +344,14 @@ def test_cuda_without_one_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_wrong_number_of_processes_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "abc")
+    assert train(tmp_path) == 2
+    assert capsys.readouterr().err.startswith("dnll: error: WORLD_SIZE")
+
+
 def test_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tmp_path.chmod(0o500)
     assert train(tmp_path) == 2

@@ -358,14 +358,6 @@ def test_negatives_are_checked_against_the_classes_of_the_folders(error, tmp_pat
     assert message.startswith("num_negatives: must be from 1 to 1 with 2 classes")
 
 
-def test_more_labels_than_images_is_an_error_that_names_the_line(resolve, folder):
-    got = resolve(FIXMATCH)
-    got.check_label_count(40)
-    with pytest.raises(InputError, match="num_labels: 40 is more than the 39 training images") as e:
-        got.check_label_count(39)
-    assert str(e.value).endswith(f"({folder / 'c.yaml'} line 4)")
-
-
 # ---- tables ----
 
 

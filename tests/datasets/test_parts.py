@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dnll_plugin.datasets.folders import FolderImages, Layout
-from dnll_plugin.datasets.held_out import hold_out
+from dnll_plugin.datasets.parts import cut_parts
 from dnll_plugin.errors import InputError
 
 CLASSES = ["cat", "dog"]
@@ -17,7 +17,7 @@ def images(root, *counts):
 def cut(root, counts, test=0.2, val=0.0, seed=0, kept=None):
     shares = {"test_share": test, "val_share": val}
     layout = Layout(root, None, None, None)
-    return hold_out(layout, images(root, *counts), CLASSES, shares, seed, kept)
+    return cut_parts(layout, images(root, *counts), CLASSES, shares, seed, kept)
 
 
 def test_parts_are_the_same_share_of_every_class_and_share_nothing(tmp_path):
@@ -64,12 +64,12 @@ def test_folders_of_the_user_are_taken_as_they_are(train_folder, write_image):
     whole = images(train_folder / "train", 4, 4)
     shares = {"test_share": 0.2, "val_share": 0.0}
     with pytest.raises(InputError, match="1 class folders"):
-        hold_out(layout, whole, CLASSES, shares, 0)
+        cut_parts(layout, whole, CLASSES, shares, 0)
     write_image(train_folder / "val/dog/0.png")
-    parts = hold_out(layout, whole, CLASSES, shares, 0)
+    parts = cut_parts(layout, whole, CLASSES, shares, 0)
     assert parts.cut == ()
     assert {part: found.paths for part, found in parts.held_out.items()} == {
         part: ["cat/0.png", "dog/0.png"] for part in ("test", "val")
     }
     with pytest.raises(InputError, match=r"val_share: the validation images are in \S*val: remove"):
-        hold_out(layout, whole, CLASSES, {**shares, "val_share": 0.1}, 0)
+        cut_parts(layout, whole, CLASSES, {**shares, "val_share": 0.1}, 0)

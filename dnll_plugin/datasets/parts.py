@@ -43,7 +43,7 @@ class Parts:
     cut: tuple[str, ...]
 
 
-def hold_out(
+def cut_parts(
     layout: Layout,
     whole: FolderImages,
     classes: Sequence[str],
