@@ -218,8 +218,8 @@ def test_a_name_like_that_of_a_config_is_suggested():
         read_config(Path("mine.yaml"))
 
 
-@given(key=st.just("data_dir"), value=st.one_of(st.text(), st.booleans(), st.integers()))
-@example("data_dir", "/data/\N{GRINNING FACE}")
-def test_an_override_is_read_back_as_it_was(key, value):
-    written, _, text = write_override(key, value).partition("=")
-    assert (written, read_value(text)) == (key, value)
+@given(st.one_of(st.text().filter(str.isprintable), st.booleans(), st.integers()))
+@example("/data/\N{GRINNING FACE}")
+def test_an_override_is_read_back_as_it_was(value):
+    key, _, text = write_override("data_dir", value).partition("=")
+    assert (key, read_value(text)) == ("data_dir", value)
