@@ -576,6 +576,12 @@ def test_any_overrides_give_settings_that_can_be_written_and_read_or_one_line(fo
 # ---- out-of-distribution images ----
 
 
+def test_images_are_taken_for_no_class_beside_pseudo_labels_only(resolve, error):
+    strong = {**DUAL, "ulb_views": "weak_strong", "ood_share": 0.3}
+    assert resolve(strong).ood_share == 0.3
+    assert error({**strong, "pseudo_labels": False}).startswith("ood_share: goes with pseudo-label")
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
