@@ -6,6 +6,7 @@
 leave-one-out  each algorithm without one of its terms
 ceiling        with the negatives that hidden labels would choose (study_variants.py)
 variants       what was tried and not kept (there too)
+no-class       what images of no class cost, and without which of them
 
 Each run is one of ``dnll compare``, tested on training images that are held out: the study never
 looks at the test images. The same command goes on where it was interrupted. O/study.md shows all
@@ -79,6 +80,10 @@ PARTS: dict[str, tuple[Group, ...]] = {
         ("meanteacher", "meanteacher_aligned", "meanteacher_running"),
         ("dual", "dual_current", "dual:roles=alternate"),
         ("adamatch", "adamatch_teacher"),
+    ),
+    "no-class": (
+        ("dual", "dual_known", "dual_known_pseudo", "dual_agreed", "dual:ood_share=0.35"),
+        ("meanteacher", "meanteacher:ood_share=0.35"),
     ),
 }
 """What is compared. With ``p_cutoff=1`` next to no row learns a pseudo-label: negatives alone."""

@@ -177,6 +177,54 @@ class CurrentWeights(AlgorithmBase):
         return self.predict(side, x).class_logits
 
 
+class SomeRows(DNLLBase):
+    """Only some rows teach, the same to every learner."""
+
+    def choose_rows_of(self, generated: Sequence[Generated]) -> tuple[Tensor, Tensor]:
+        """Rows that may learn a pseudo-label, and rows that may learn negatives: boolean (U,)."""
+        raise NotImplementedError
+
+    def learn_generated(
+        self,
+        labeled: Tensor,
+        strong: Tensor,
+        y_lb: Tensor,
+        idx_ulb: Tensor,
+        generated: Sequence[Generated],
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        positive, negative = self.choose_rows_of(generated)
+        kept = [
+            (found._replace(sure=found.sure & positive), chosen & negative.unsqueeze(1))
+            for found, chosen in generated
+        ]
+        return super().learn_generated(labeled, strong, y_lb, idx_ulb, kept)
+
+
+class KnownOnly(SomeRows, Studied):
+    """Ceiling: images of no class teach nothing."""
+
+    def choose_rows_of(self, generated: Sequence[Generated]) -> tuple[Tensor, Tensor]:
+        known = self.hidden_labels >= 0
+        return known, known
+
+
+class KnownPseudoLabels(SomeRows, Studied):
+    """Ceiling: images of no class teach negatives, and no pseudo-label."""
+
+    def choose_rows_of(self, generated: Sequence[Generated]) -> tuple[Tensor, Tensor]:
+        known = self.hidden_labels >= 0
+        return known, torch.ones_like(known)
+
+
+class AgreedOnly(SomeRows):
+    """Images of which the averaged submodels predict two classes teach nothing."""
+
+    def choose_rows_of(self, generated: Sequence[Generated]) -> tuple[Tensor, Tensor]:
+        (left, _), (right, _) = generated
+        agreed = left.classes == right.classes
+        return agreed, agreed
+
+
 VARIANTS: dict[str, tuple[type[AlgorithmBase], ...]] = {
     "meanteacher": (StudiedOwn,),
     "meanteacher_right": (RightNegatives, StudiedOwn),
@@ -186,6 +234,9 @@ VARIANTS: dict[str, tuple[type[AlgorithmBase], ...]] = {
     "dual": (StudiedOwn,),
     "dual_right": (RightNegatives, StudiedOwn),
     "dual_all": (AllWrongClasses, StudiedOwn),
+    "dual_known": (KnownOnly, StudiedOwn),
+    "dual_known_pseudo": (KnownPseudoLabels, StudiedOwn),
+    "dual_agreed": (AgreedOnly, StudiedOwn),
     "dual_current": (CurrentWeights, StudiedOwn),
     "fixmatch": (StudiedMasked,),
     "fixmatch_right": (RightNegatives, StudiedMasked),
