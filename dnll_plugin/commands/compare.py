@@ -22,7 +22,14 @@ from dnll_plugin.commands.launchers import (
 from dnll_plugin.commands.options import add_plugin_option, add_set_option
 from dnll_plugin.comparison import report
 from dnll_plugin.comparison.checks import was_begun_by_other_code
-from dnll_plugin.comparison.folder import LOGS, RUNS, acquire_folder, place_runs
+from dnll_plugin.comparison.folder import (
+    LOGS,
+    REPORT_FILES,
+    RUNS,
+    acquire_folder,
+    holds_comparison,
+    place_runs,
+)
 from dnll_plugin.comparison.plan import Plan, Request, Run
 from dnll_plugin.comparison.planning import plan_in_child
 from dnll_plugin.comparison.progress import Display
@@ -88,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
     for config in tasks.values():
         read_config(config)  # what is wrong is told at once, and leaves no folder behind
     out = Path(options.out or f"saved_models/compare_{'_'.join(tasks)[:80]}")
+    check_report_files(out)
     console = Console()
 
     def say(text: str) -> None:
@@ -119,6 +127,19 @@ def run(options: argparse.Namespace) -> int:
             say(f"    {line}")
     say(f"see {out / 'report.html'}")
     return 1 if failures or warnings else 0
+
+
+def check_report_files(out: Path) -> None:
+    """Checks that no file of the user's is where the report goes.
+
+    Raises:
+        InputError: There is one, in a folder that holds no comparison.
+    """
+    held = [name for name in REPORT_FILES if (out / name).exists()]
+    if held and not holds_comparison(out):
+        raise InputError(
+            f"--out {out}: holds {held[0]}, which is not of a comparison; give another folder"
+        )
 
 
 def build_requests(

@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # the options are checked before torch is imported
     from dnll_plugin.prediction.evaluation import Evaluation
 
 JSON = "evaluation.json"
+PICTURES = ("confusion_matrix.png", "accuracy_by_class.png", "calibration.png")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,8 +55,11 @@ def run(options: argparse.Namespace) -> int:
     if options.batch_size < 1:
         raise InputError(f"--batch_size: must be at least 1, got {options.batch_size}")
     out = Path(options.out)
-    if (out / JSON).exists() and not options.overwrite:
-        raise InputError(f"--out {out}: holds {JSON} already; give --overwrite or another folder")
+    held = [name for name in (JSON, *PICTURES) if (out / name).exists()]
+    if held and not options.overwrite:
+        raise InputError(
+            f"--out {out}: holds {held[0]} already; give --overwrite or another folder"
+        )
     if options.plugin is not None:
         import_plugins(options.plugin)
     trained = read_run(Path(options.run), options.weights)
@@ -69,10 +74,7 @@ def run(options: argparse.Namespace) -> int:
     images = evaluation.find_labeled(Path(options.images), trained.classes)
     if part is not None:
         images = evaluation.take_part(images, part)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be made ({error.strerror})") from error
+    make_folder(out)
     net = load_net(trained, submodel, select_device(options.device))
     result = evaluation.evaluate(net, trained, images, options.batch_size)
     about = {"run": str(options.run), "submodel": submodel, "weights": options.weights}
@@ -83,6 +85,22 @@ def run(options: argparse.Namespace) -> int:
     evaluation_pictures.draw(result, out)
     print_rates(result, out, Console())
     return 0
+
+
+def make_folder(out: Path) -> None:
+    """Makes the folder for the files.
+
+    Raises:
+        InputError: It cannot be made, or not be written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--out {out}: cannot be made ({error.strerror}); give another folder"
+        ) from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise InputError(f"--out {out}: cannot be written to; give another folder")
 
 
 def print_rates(result: "Evaluation", out: Path, console: Console) -> None:

@@ -20,6 +20,9 @@ LAUNCHER = ".launcher"
 
 SECONDS_BETWEEN_TRIES = 0.5
 
+REPORT_FILES = ("report.md", "report.html", "results.csv", "results.json", "curves.png")
+"""What the report of one task is made of; that of several has more pictures."""
+
 RUNS, LOGS = "runs", "logs"
 """Folders of the runs, and of what they printed. Over several tasks each task has its own runs."""
 
@@ -45,6 +48,11 @@ def place_runs(out: Path, tasks: Iterable[str]) -> dict[str, Path]:
             f"--out {out / names[0]} for this task alone"
         )
     return dict.fromkeys(names, out / RUNS)
+
+
+def holds_comparison(out: Path) -> bool:
+    """Whether there was a comparison in a folder."""
+    return (out / LAUNCHER).exists()
 
 
 def acquire_folder(out: Path, held: ExitStack, say: Callable[[str], None]) -> int:

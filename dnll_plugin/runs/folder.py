@@ -71,7 +71,8 @@ class RunFolder:
 
     def holds_run(self) -> bool:
         """Whether a run did a step here, finished or not: before that it leaves none of these."""
-        files = (self.config, self.metrics, self.result, self.path / LATEST)
+        checkpoints = (self.path / name for name in (LATEST, PREVIOUS, BEST))
+        files = (self.config, self.metrics, self.curves, self.result, *checkpoints)
         return any(file.exists() for file in files)
 
     def set_result_aside(self) -> None:

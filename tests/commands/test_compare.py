@@ -62,6 +62,14 @@ def test_wrong_options_are_one_line(capsys, tmp_path, options, message):
     assert capsys.readouterr().err.startswith(f"dnll: error: {message}")
 
 
+def test_a_report_does_not_replace_files_of_the_user(capsys, tmp_path):
+    (tmp_path / "results.csv").write_text("mine")
+    command = ["compare", "--c", str(CONFIG), "--algorithms", "uda", "--seeds", "0"]
+    assert main([*command, "--out", str(tmp_path)]) == 2
+    assert "holds results.csv, which is not of a comparison" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["results.csv"]
+
+
 def test_a_missing_config_is_told_before_anything_is_made(capsys, tmp_path):
     out, gone = tmp_path / "out", tmp_path / "gone.yaml"
     command = ["compare", "--c", str(CONFIG), str(gone), "--algorithms", "uda", "--seeds", "0"]

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import dnll_plugin
+from dnll_plugin.commands.evaluate import PICTURES
 from dnll_plugin.commands.main import main
 
 
@@ -59,7 +60,9 @@ def test_pictures_at_few_and_many_classes(tmp_path, classes):
     probabilities = torch.rand(500, classes, generator=generator).softmax(dim=1)
     targets = torch.randint(classes, (500,), generator=generator)
     names = [f"a class with a name of {k:03} letters" for k in range(classes)]
-    for file in draw(measure(probabilities, targets, names), tmp_path):
+    files = draw(measure(probabilities, targets, names), tmp_path)
+    assert tuple(file.name for file in files) == PICTURES
+    for file in files:
         with Image.open(file) as picture:
             assert min(picture.size) > 150
             assert max(picture.size) <= 2600
@@ -79,6 +82,11 @@ def test_what_is_wrong_is_one_line(make_run, labeled, tmp_path, capsys):
     assert "dog: the run knows no such class; it has ant, bee, cat" in error(run, labeled, out)
     (labeled / "dog").rmdir()
     assert not out.exists()
+    (tmp_path / "file").touch()
+    assert "cannot be made (File exists); give another" in error(run, labeled, tmp_path / "file")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "calibration.png").touch()
+    assert "holds calibration.png already" in error(run, labeled, tmp_path / "mine")
     assert evaluate(run, labeled, out) == 0
     capsys.readouterr()
     assert "holds evaluation.json already; give --overwrite" in error(run, labeled, out)

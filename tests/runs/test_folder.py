@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.runs.folder import LATEST, RunFolder
+from dnll_plugin.runs.folder import BEST, LATEST, PREVIOUS, RunFolder
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", "{}", '{"error_rate": null}', "[" * 10**5])
@@ -20,6 +20,13 @@ def test_a_result_is_the_end(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.result.write_text('{"error_rate": 3.5}')
     assert folder.is_finished()
+
+
+@pytest.mark.parametrize("name", [BEST, PREVIOUS, "curves.png", "metrics.jsonl"])
+def test_what_a_run_leaves_makes_a_folder_its_own(tmp_path: Path, name: str) -> None:
+    assert not RunFolder(tmp_path).holds_run()
+    (tmp_path / name).touch()
+    assert RunFolder(tmp_path).holds_run()
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "curves.png", "log.txt", LATEST])
