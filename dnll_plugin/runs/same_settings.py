@@ -7,7 +7,7 @@ from dnll_plugin.errors import InputError
 from dnll_plugin.runs.folder import RunFolder
 from dnll_plugin.settings.resolve import Settings, read_yaml
 
-MAY_DIFFER_ON_RESUME = {"data_dir", "save_dir", "num_workers", "device"}
+MAY_DIFFER_ON_RESUME = {"data_dir", "save_dir", "save_name", "num_workers", "device"}
 """Keys that change nothing of what a run computes."""
 
 LENGTH = {"num_train_iter", "epoch"}

@@ -58,7 +58,10 @@ def read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such checkpoint")
     if not is_intact(path):
-        raise InputError(f"{path}: the checkpoint is damaged; take {PREVIOUS} or start anew")
+        raise InputError(
+            f"{path}: the checkpoint is damaged; take --weights best, or let dnll train --resume "
+            f"go on from {PREVIOUS}"
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -91,10 +94,16 @@ def get_weights(state: Mapping[str, Any], kind: str, path: Path) -> dict[str, Te
 
 
 def is_intact(path: Path) -> bool:
-    """Whether a checkpoint file is undamaged, by the checksums of the archive that it is."""
+    """Whether a checkpoint file is undamaged, by the checksums of the archive that it is.
+
+    Raises:
+        InputError: If it may not be read, which says nothing about what it holds.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
+    except PermissionError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); change its mode") from error
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError):
         return False
 

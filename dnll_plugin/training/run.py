@@ -148,7 +148,7 @@ def restore_run(
     start = ranks.run_on_rank0(lambda: checkpoint.find_latest_intact(folder.path))
     if start is not None:
         if start.name != LATEST:
-            logger.info(f"{LATEST} is damaged: taking the one before")
+            logger.info(f"{LATEST} is damaged or missing: taking the one before")
         reasons = ranks.run_on_all_ranks(lambda: load_checkpoint(start, algorithm, saving))
         end_early(algorithm, algorithm.it)
         logger.info(f"going on from step {algorithm.it} ({start.name})")

@@ -211,6 +211,14 @@ def test_resume_with_other_settings_is_refused(
     assert (tmp_path / "run/latest_model.pth").read_bytes() == before
 
 
+def test_a_run_folder_may_be_renamed(tmp_path: Path) -> None:
+    assert train(tmp_path) == 0
+    go_back(tmp_path)
+    (tmp_path / "run").rename(tmp_path / "other")
+    assert train(tmp_path, "save_name=other", resume=True) == 0
+    assert (tmp_path / "other" / "result.json").exists()
+
+
 def test_a_finished_run_says_that_its_settings_differ(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

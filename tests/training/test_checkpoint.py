@@ -3,6 +3,7 @@
 import os
 import pickle
 import random
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,19 @@ def test_the_newest_whole_one_is_found(tmp_path: Path) -> None:
     assert checkpoint.find_latest_intact(tmp_path) == tmp_path / PREVIOUS
     (tmp_path / PREVIOUS).write_bytes(b"")
     with pytest.raises(InputError, match="damaged, and so is the one before"):
+        checkpoint.find_latest_intact(tmp_path)
+
+
+def test_one_that_may_not_be_read_is_not_taken_for_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    for _ in range(2):
+        checkpoint.write_latest(STATE, tmp_path)
+    monkeypatch.setattr(zipfile, "ZipFile", refuse)
+    with pytest.raises(InputError, match=r"latest_model.pth: cannot be read \(Permission denied\)"):
         checkpoint.find_latest_intact(tmp_path)
 
 
