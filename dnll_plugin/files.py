@@ -17,6 +17,10 @@ def name_unwritten(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:
+        raise  # the reader has left: nothing is wrong
+    except PermissionError as error:
+        raise FileNotWrittenError(f"{path}: could not be written ({error.strerror})") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise FileNotWrittenError(

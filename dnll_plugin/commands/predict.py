@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     from dnll_plugin.prediction.work import Request, predict, print_summary
     from dnll_plugin.training import device as devices
 
-    console = Console()
+    console = Console(stderr=out.exists() and not out.is_file())  # what is written may be a pipe
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     device = devices.select_device(options.device)
     tells_unknown = {options.unknown_above, options.unknown_share} != {None}

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -256,6 +257,14 @@ def test_a_device_stays_and_what_a_link_leads_to_is_written(make_run, images, tm
     assert len(describe_rows(target)) == 5
 
 
+def test_a_pipe_holds_the_rows_alone(make_run, images, tmp_path):
+    command = [sys.executable, "-m", "dnll_plugin", "predict", "--run", str(make_run())]
+    command += ["--images", str(images), "--out", "/dev/stdout", "--format", "jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 5
+    assert "images" in done.stderr
+
+
 def test_the_last_weights_are_the_default_and_the_best_a_choice(make_run, images, tmp_path, capsys):
     run, out = make_run(), tmp_path / "o.csv"
     assert predict(run, images, out) == 0
@@ -295,7 +304,8 @@ def test_a_checkpoint_of_another_net(make_run, images, tmp_path, capsys, change)
 def test_a_damaged_checkpoint(make_run, images, tmp_path, capsys):
     run = make_run()
     (run / LATEST).write_bytes(b"damaged")
-    assert "is damaged" in error_of(capsys, predict(run, images, tmp_path / "o.csv"))
+    line = error_of(capsys, predict(run, images, tmp_path / "o.csv"))
+    assert "is damaged; take --weights best" in line
 
 
 def test_no_images_and_none_that_can_be_read(make_run, tmp_path, capsys):
