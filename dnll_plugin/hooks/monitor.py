@@ -19,7 +19,10 @@ def read_hidden_labels(algorithm: ToolboxAlgorithm, device: torch.device) -> Ten
     """Labels of the unlabeled set, where its data set has them, else -1; they serve to measure."""
     dataset = algorithm.loader_dict["train_ulb"].dataset
     targets = [-1] * len(dataset) if dataset.targets is None else dataset.targets
-    return torch.as_tensor(targets, device=device)
+    labels = torch.as_tensor(targets)
+    if not has_ood_classes(algorithm) and (labels < 0).any():
+        labels = torch.full_like(labels, -1)  # those that are known are of the labeled images
+    return labels.to(device)
 
 
 def has_ood_classes(algorithm: ToolboxAlgorithm) -> bool:

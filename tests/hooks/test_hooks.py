@@ -99,6 +99,15 @@ def test_monitor_measures_with_the_hidden_labels() -> None:
     }
 
 
+def test_labels_that_are_known_of_the_labeled_images_alone_do_not_count() -> None:
+    loader = SimpleNamespace(dataset=SimpleNamespace(targets=[0, -1, 2, -1]))
+    algorithm = SimpleNamespace(args=SimpleNamespace(), loader_dict={"train_ulb": loader})
+    seen = MonitorHook().observe(
+        algorithm, torch.arange(4), torch.ones(4, 3, dtype=torch.bool), torch.ones(4)
+    )
+    assert seen["negative_acc"].isnan()
+
+
 def test_monitor_tells_strangers_from_the_others() -> None:
     dataset = SimpleNamespace(targets=[0, -1, 2, -1])
     loader = SimpleNamespace(dataset=dataset)
