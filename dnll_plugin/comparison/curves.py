@@ -43,7 +43,7 @@ def draw(models: Sequence[Model], picture: Path) -> None:
     for axis in (over_steps.yaxis.set_major_formatter, over_steps.yaxis.set_minor_formatter):
         axis(ScalarFormatter())
     over_steps.legend(fontsize=8)
-    at_the_end.set_title("at the last step: each seed, mean, standard deviation")
+    at_the_end.set_title("at the last step: each seed, mean ± deviation")
     at_the_end.set_xlabel("%")
     at_the_end.set_yticks(range(len(models)), [model.name for model in models])
     at_the_end.invert_yaxis()

@@ -46,7 +46,7 @@ def draw_ranks(over_tasks: OverTasks, picture: Path) -> None:
     axes.set_xlabel(f"mean rank over {len(over_tasks.tasks)} tasks (1 is best)")
     p = "" if over_tasks.friedman is None else f"; Friedman's test p = {over_tasks.friedman:.2g}"
     axes.set_title(
-        f"bars that do not overlap differ (Nemenyi, 5%): critical difference {2 * half:.2f}{p}",
+        f"bars that do not overlap differ (Nemenyi, 5%)\ncritical difference {2 * half:.2f}{p}",
         fontsize=10,
     )
     axes.grid(alpha=0.3)

@@ -131,10 +131,10 @@ def _load_pt2(file: Path, classifier: Classifier) -> Run:
 def _write_safetensors(
     classifier: Classifier, pixels: Tensor, description: str, file: Path
 ) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     weights = {name: value.clone().contiguous() for name, value in classifier.state_dict().items()}
-    save_file(weights, file, metadata={KEY: description})
+    file.write_bytes(save(weights, {KEY: description}))  # save_file lets nobody else read it
 
 
 def _load_safetensors(file: Path, classifier: Classifier) -> Run:

@@ -168,6 +168,9 @@ class TrainedNet:
         """
         return find_threshold(self.net, self.run, share, batch_size)[0]
 
+    def __repr__(self) -> str:
+        return f"TrainedNet({str(self.run.config_file.parent)!r}, {len(self.classes)} classes)"
+
     def _name(self, probabilities: Tensor) -> list[str]:
         return [self.classes[index] for index in probabilities.argmax(dim=1).tolist()]
 
@@ -226,6 +229,8 @@ def load_image(image: AnyImage, side: int, ranges: Ranges) -> Image.Image:
 def _from_array(array: npt.NDArray[Any]) -> Image.Image:
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
         raise ValueError(f"an image is (H, W), (H, W, 3) or (H, W, 4), got {array.shape}")
+    if not array.size:
+        raise ValueError(f"an image has pixels, got {array.shape}")
     if np.issubdtype(array.dtype, np.floating) and array.min() >= 0 and array.max() <= 1:
         array = np.rint(array * 255).astype(np.uint8)
     if array.dtype != np.uint8:

@@ -27,10 +27,13 @@ def draw_curves(metrics_file: Path, picture: Path) -> None:
     panels = 4 if areas else 3
     figure = Figure(figsize=(5 * panels, 4.5), layout="constrained")
     errors, losses, rows, *unknown = figure.subplots(1, panels)
-    for name in _names(records, "eval/", "-acc"):
+    names = _names(records, "eval/", "-acc")
+    reported = "teacher" if "eval/student-acc" in names else "single model, mean"
+    for name in names:
         steps, accuracy = curve(records, name)
         if "top-5" not in name:
-            errors.plot(steps, [100 * (1 - a) for a in accuracy], label=_label(name))
+            label = reported if name == "eval/top-1-acc" else _label(name)
+            errors.plot(steps, [100 * (1 - a) for a in accuracy], label=label)
     if _names(records, "val/", "top-1-acc"):
         steps, accuracy = curve(records, "val/top-1-acc")
         errors.plot(steps, [100 * (1 - a) for a in accuracy], ":", label="validation images")
@@ -64,8 +67,7 @@ def _names(records: list[Record], prefix: str, *suffixes: str) -> list[str]:
 
 
 def _label(name: str) -> str:
-    short = name.split("/", 1)[1].removesuffix("-acc").removesuffix("-auroc").replace("_", " ")
-    return {"top-1": "single model, mean"}.get(short, short)
+    return name.split("/", 1)[1].removesuffix("-acc").removesuffix("-auroc").replace("_", " ")
 
 
 def _finish(axes: Axes, title: str, unit: str) -> None:

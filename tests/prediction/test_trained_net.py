@@ -59,6 +59,7 @@ def test_no_images_are_no_labels(make_run):
     [
         (np.zeros((4, 4, 2), np.uint8), "an image is"),
         (np.zeros(4, np.uint8), "an image is"),
+        (np.zeros((8, 0, 3), np.uint8), "an image has pixels"),
         (np.full((4, 4), 300), "uint8, or floating point from 0 to 1, got int64 from 300"),
         (np.full((4, 4), 1.5), "got float64"),
         (np.full((4, 4), np.nan), "got float64"),
