@@ -215,7 +215,8 @@ def test_a_run_folder_may_be_renamed(tmp_path: Path) -> None:
     assert train(tmp_path) == 0
     go_back(tmp_path)
     (tmp_path / "run").rename(tmp_path / "other")
-    assert train(tmp_path, "save_name=other", resume=True) == 0
+    command = ["train", "--c", str(DIGITS), "--save_dir", str(tmp_path), "--save_name", "other"]
+    assert main([*command, "--resume", "--set", *SHORT]) == 0
     assert (tmp_path / "other" / "result.json").exists()
 
 
