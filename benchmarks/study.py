@@ -82,7 +82,10 @@ PARTS: dict[str, tuple[Group, ...]] = {
         ("adamatch", "adamatch_teacher"),
     ),
     "no-class": (
-        ("dual", "dual_known", "dual_known_pseudo", "dual_agreed", "dual:ood_share=0.35"),
+        (
+            *("dual", "dual_known", "dual_known_pseudo", "dual_agreed", "dual_uncontradicted"),
+            "dual:ood_share=0.35",
+        ),
         ("meanteacher", "meanteacher:ood_share=0.35"),
     ),
 }

@@ -216,6 +216,16 @@ class KnownPseudoLabels(SomeRows, Studied):
         return known, torch.ones_like(known)
 
 
+class Uncontradicted(DNLLBase):
+    """A pseudo-label is not learned where the strong view is of another class to the learner."""
+
+    @torch.no_grad()
+    def generate(self, weak: Tensor, learner: Tensor) -> Generated:
+        found, negatives = super().generate(weak, learner)
+        agrees = found.classes == learner.argmax(dim=1)
+        return found._replace(sure=found.sure & agrees), negatives
+
+
 class AgreedOnly(SomeRows):
     """Images of which the averaged submodels predict two classes teach nothing."""
 
@@ -236,6 +246,7 @@ VARIANTS: dict[str, tuple[type[AlgorithmBase], ...]] = {
     "dual_all": (AllWrongClasses, StudiedOwn),
     "dual_known": (KnownOnly, StudiedOwn),
     "dual_known_pseudo": (KnownPseudoLabels, StudiedOwn),
+    "dual_uncontradicted": (Uncontradicted, StudiedOwn),
     "dual_agreed": (AgreedOnly, StudiedOwn),
     "dual_current": (CurrentWeights, StudiedOwn),
     "fixmatch": (StudiedMasked,),
