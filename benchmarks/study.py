@@ -84,9 +84,9 @@ PARTS: dict[str, tuple[Group, ...]] = {
     "no-class": (
         (
             *("dual", "dual_known", "dual_known_pseudo", "dual_agreed", "dual_uncontradicted"),
-            "dual:ood_share=0.35",
+            "dual_low_energy",
         ),
-        ("meanteacher", "meanteacher:ood_share=0.35"),
+        ("meanteacher", "meanteacher_low_energy"),
     ),
 }
 """What is compared. With ``p_cutoff=1`` next to no row learns a pseudo-label: negatives alone."""

@@ -226,6 +226,17 @@ class Uncontradicted(DNLLBase):
         return found._replace(sure=found.sure & agrees), negatives
 
 
+class LowEnergyOnly(DNLLBase):
+    """The images of the highest energy (arXiv:2010.03759), as many as are OOD, teach nothing."""
+
+    @torch.no_grad()
+    def generate(self, weak: Tensor, learner: Tensor) -> Generated:
+        found, negatives = super().generate(weak, learner)
+        left_out = weak.logsumexp(dim=1).topk(round(self.args.ulb_ood * len(weak)), largest=False)
+        teaches = torch.ones_like(found.sure).index_fill_(0, left_out.indices, False)
+        return found._replace(sure=found.sure & teaches), negatives & teaches.unsqueeze(1)
+
+
 class AgreedOnly(SomeRows):
     """Images of which the averaged submodels predict two classes teach nothing."""
 
@@ -240,6 +251,7 @@ VARIANTS: dict[str, tuple[type[AlgorithmBase], ...]] = {
     "meanteacher_right": (RightNegatives, StudiedOwn),
     "meanteacher_all": (AllWrongClasses, StudiedOwn),
     "meanteacher_aligned": (Aligned, StudiedOwn),
+    "meanteacher_low_energy": (LowEnergyOnly, StudiedOwn),
     "meanteacher_running": (RunningAverage, StudiedOwn),
     "dual": (StudiedOwn,),
     "dual_right": (RightNegatives, StudiedOwn),
@@ -247,6 +259,7 @@ VARIANTS: dict[str, tuple[type[AlgorithmBase], ...]] = {
     "dual_known": (KnownOnly, StudiedOwn),
     "dual_known_pseudo": (KnownPseudoLabels, StudiedOwn),
     "dual_uncontradicted": (Uncontradicted, StudiedOwn),
+    "dual_low_energy": (LowEnergyOnly, StudiedOwn),
     "dual_agreed": (AgreedOnly, StudiedOwn),
     "dual_current": (CurrentWeights, StudiedOwn),
     "fixmatch": (StudiedMasked,),

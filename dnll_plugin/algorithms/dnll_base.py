@@ -20,15 +20,12 @@ from dnll_plugin.algorithms.negative_keys import (
     choose_negative_keys,
     has_pseudo_labels,
 )
-from dnll_plugin.functional.prediction import free_energy
 from dnll_plugin.functional.pseudo_labels import (
     PseudoLabels,
-    find_ood_rows,
     find_pseudo_labels,
     join_pseudo_labels,
     strong_view_losses,
 )
-from dnll_plugin.hooks.across_ranks import join_ranks, own_rows
 from dnll_plugin.hooks.monitor import is_log_step
 from dnll_plugin.nets.pair import NetBuilder
 from dnll_plugin.protocols import ToolboxLogger
@@ -47,7 +44,6 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
     Keys, beside those of :class:`LearnsNegatives` and of :class:`ConsistencyBase`:
         - pseudo_labels: whether the second holds; None: where ``ulb_views`` is ``weak_strong``
         - p_cutoff: confidence from which a generator is sure
-        - ood_share: share of the unlabeled images that teach nothing, those least like any class
     """
 
     pseudo_label_source = "auto"
@@ -103,8 +99,7 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
         log = self.log_losses(total_loss, terms)
         if is_log_step(self):
             agrees = strong.argmax(dim=1) == pseudo_labels.classes
-            learns = ~pseudo_labels.sure & negatives.any(dim=1)
-            log |= self.log_negatives(idx_ulb, negatives, learns, pseudo_labels.sure)
+            log |= self.log_negatives(idx_ulb, negatives, ~pseudo_labels.sure)
             log["agreement"] = agrees.float().mean()
         return self.process_out_dict(loss=total_loss), self.process_log_dict(**log)
 
@@ -122,32 +117,19 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
         negatives = self.call_hook(
             "gen_negatives", "NegativeLabelHook", logits=weak, learner=learner
         )
-        found = find_pseudo_labels(weak, self.args.p_cutoff)
-        if not self.args.ood_share:
-            return found, negatives
-        energy = join_ranks(self, free_energy(weak))
-        teaches = ~own_rows(self, find_ood_rows(energy, self.args.ood_share))
-        return found._replace(sure=found.sure & teaches), negatives & teaches.unsqueeze(1)
+        return find_pseudo_labels(weak, self.args.p_cutoff), negatives
 
     def weights(self) -> dict[str, float]:
         own = {"pseudo_label": self.lambda_u, "negative": self.negative_weight()}
         return {**super().weights(), **own}
 
     def log_negatives(
-        self,
-        idx_ulb: Tensor,
-        negatives: Tensor,
-        learns: Tensor,
-        positive: Tensor | None = None,
+        self, idx_ulb: Tensor, negatives: Tensor, learns: Tensor
     ) -> dict[str, Tensor]:
         """How the unlabeled rows teach; with two learners, their rows one after the other."""
+        idx_ulb = idx_ulb.repeat(len(negatives) // len(idx_ulb))
         return self.call_hook(
-            "observe",
-            "MonitorHook",
-            idx_ulb=idx_ulb.repeat(len(negatives) // len(idx_ulb)),
-            negatives=negatives,
-            learns=learns,
-            positive=positive,
+            "observe", "MonitorHook", idx_ulb=idx_ulb, negatives=negatives, learns=learns
         )
 
     @staticmethod
@@ -157,5 +139,4 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
             *get_consistency_arguments(ulb_views="weak_strong"),
             SSL_Argument("--pseudo_labels", str2bool, None),
             SSL_Argument("--p_cutoff", float, 0.95),
-            SSL_Argument("--ood_share", float, 0.0),
         ]

@@ -67,14 +67,6 @@ def full_precision(tensor: Tensor) -> torch.dtype:
     return torch.promote_types(tensor.dtype, torch.float32)
 
 
-def free_energy(logits: Tensor) -> Tensor:
-    """``-log sum over classes of exp(logit)`` of (N, K) logits (arXiv:2010.03759, eq. 4): (N,).
-
-    The lower, the likelier a row is of one of the classes. In float32 for a half precision.
-    """
-    return -logits.to(full_precision(logits)).logsumexp(dim=1)
-
-
 def full_precision_softmax(logits: Tensor) -> Tensor:
     """Softmax over classes of (N, K) logits, in float32 when they are in a half precision."""
     return torch.softmax(logits, dim=1, dtype=full_precision(logits))

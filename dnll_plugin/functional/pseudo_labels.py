@@ -37,21 +37,6 @@ def find_pseudo_labels(logits: Tensor, threshold: float) -> PseudoLabels:
     return PseudoLabels(classes, confidence >= threshold)
 
 
-def find_ood_rows(energy: Tensor, share: float) -> Tensor:
-    """Takes the rows of the highest energy for images of none of the classes.
-
-    Args:
-        energy: Floating (N,), the :func:`~dnll_plugin.functional.prediction.free_energy` of the
-            rows of a batch.
-        share: In [0, 1], of the rows, rounded to a whole number of them.
-
-    Returns:
-        Boolean (N,).
-    """
-    rows = energy.topk(round(share * len(energy))).indices
-    return torch.zeros_like(energy, dtype=torch.bool).index_fill_(0, rows, True)
-
-
 def strong_view_losses(
     labeled: Tensor,
     strong: Tensor,

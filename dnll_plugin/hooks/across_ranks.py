@@ -24,20 +24,6 @@ def highest_of_ranks(algorithm: ToolboxAlgorithm, value: Tensor) -> Tensor:
     return highest
 
 
-def join_ranks(algorithm: ToolboxAlgorithm, rows: Tensor) -> Tensor:
-    """The rows (N,) of all ranks, in the order of the ranks; every rank has as many."""
-    if not has_others(algorithm):
-        return rows
-    joined = rows.new_empty(algorithm.world_size * len(rows))
-    torch.distributed.all_gather_into_tensor(joined, rows.contiguous())
-    return joined
-
-
-def own_rows(algorithm: ToolboxAlgorithm, joined: Tensor) -> Tensor:
-    """Those of this rank, of the rows that :func:`join_ranks` gave."""
-    return joined.chunk(algorithm.world_size)[algorithm.rank] if has_others(algorithm) else joined
-
-
 def has_others(algorithm: ToolboxAlgorithm) -> bool:
     """Whether an algorithm shares its batch with other processes."""
     return bool(algorithm.distributed and algorithm.world_size > 1)

@@ -51,12 +51,7 @@ class MonitorHook(Hook):
 
     @torch.no_grad()
     def observe(
-        self,
-        algorithm: ToolboxAlgorithm,
-        idx_ulb: Tensor,
-        negatives: Tensor,
-        learns: Tensor,
-        positive: Tensor | None = None,
+        self, algorithm: ToolboxAlgorithm, idx_ulb: Tensor, negatives: Tensor, learns: Tensor
     ) -> dict[str, Tensor]:
         """Measures which unlabeled rows teach what.
 
@@ -65,7 +60,6 @@ class MonitorHook(Hook):
             idx_ulb: Integer (U,), places of the rows in the unlabeled set.
             negatives: Boolean (U, K).
             learns: (U,), the rows that learn their negatives: boolean, or a weight each.
-            positive: (U,), those that learn a class, the same; None for all others.
 
         Returns:
             ``util_ratio`` and ``negative_ratio`` (shares of rows that teach positively and
@@ -76,13 +70,12 @@ class MonitorHook(Hook):
         if self.labels is None:
             self.labels = read_hidden_labels(algorithm, idx_ulb.device)
         labels, learns = self.labels[idx_ulb], learns.float()
-        positive = 1.0 - learns if positive is None else positive.float()
         seen = {
-            "util_ratio": positive.mean(),
+            "util_ratio": 1.0 - learns.mean(),
             "negative_ratio": learns.mean(),
             "negative_acc": negative_accuracy(negatives, labels, learns),
         }
         if has_ood_classes(algorithm):
-            seen |= average_by_kind("util_ratio", positive, labels < 0)
+            seen |= average_by_kind("util_ratio", 1.0 - learns, labels < 0)
             seen |= average_by_kind("negative_ratio", learns, labels < 0)
         return seen

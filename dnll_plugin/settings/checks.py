@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dnll_plugin.algorithms.negative_keys import has_pseudo_labels
 from dnll_plugin.datasets import DATASETS
 from dnll_plugin.datasets.table import TEXT_AND_AUDIO_SETS
 from dnll_plugin.errors import InputError
@@ -164,14 +163,6 @@ def check_num_negatives(values: Values) -> Problem:
     return "num_negatives", f"must be from 1 to {highest} with {classes} classes, got {number}"
 
 
-def check_ood_share(values: Values) -> Problem:
-    if not values.get("ood_share") or has_pseudo_labels(
-        values["pseudo_labels"], values["ulb_views"]
-    ):
-        return None
-    return "ood_share", "goes with pseudo-labels only: write pseudo_labels=true, or ood_share=0"
-
-
 def check_negative_source(values: Values) -> Problem:
     from semilearn.algorithms import name2alg
 
@@ -202,7 +193,6 @@ CHECKS_WITHOUT_TOOLBOX: tuple[Callable[[Values], Problem], ...] = (
 CHECKS: tuple[Callable[[Values], Problem], ...] = (
     check_net,
     check_num_negatives,
-    check_ood_share,
     check_negative_source,
 )
 

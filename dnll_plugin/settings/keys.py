@@ -200,12 +200,6 @@ class MethodKeys(Keys):
         le=1,
         description="confidence from which an image learns its pseudo-label",
     )
-    ood_share: Number = Field(
-        ge=0,
-        lt=1,
-        description="share of the unlabeled images of a batch that teach nothing, beside "
-        "pseudo-labels: those least like any class, by their energy",
-    )
     clustering_weight: Number = Field(
         ge=0, description="weight of the local clustering of lc_meanteacher"
     )

@@ -85,16 +85,6 @@ def test_the_cutoff_decides_who_learns_what(tmp_path, name, cutoff):
         assert algorithm.loss_terms["negative"] > 0
 
 
-@BOTH
-def test_images_taken_for_no_class_teach_nothing(tmp_path, name):
-    algorithm = build(tmp_path, f"algorithm={name}", "ood_share=0.4")
-    data = batch(algorithm)
-    _, log = algorithm.train_step(**data)
-    rows = len(data["x_ulb_w"])
-    taught = log["train/util_ratio"] + log["train/negative_ratio"]
-    assert taught == pytest.approx(1 - round(0.4 * rows) / rows)
-
-
 @pytest.mark.parametrize(
     ("name", "changes", "passes"),
     [

@@ -34,10 +34,7 @@ RUNS = {
     ],
     "teacher": ["algorithm=dnll_meanteacher", "net=tiny"],
     "pseudo_labels": ["algorithm=dnll_dual", "net=tiny", *STRONG],
-    "pseudo_labels_of_teacher": [
-        *("algorithm=dnll_meanteacher", "net=tiny", "ood_share=0.3"),
-        *STRONG,
-    ],
+    "pseudo_labels_of_teacher": ["algorithm=dnll_meanteacher", "net=tiny", *STRONG],
     "fixmatch": ["algorithm=fixmatch", "net=tiny", "p_cutoff=0.15"],
     "flexmatch": ["algorithm=dnll_flexmatch", "net=tiny", "p_cutoff=0.15"],
     "negatives": ["algorithm=dnll_fixmatch", "net=tiny", "p_cutoff=0.95"],

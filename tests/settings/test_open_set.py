@@ -2,13 +2,7 @@
 
 import pytest
 
-from .configs import DUAL, FIXMATCH
-
-
-def test_images_are_taken_for_no_class_beside_pseudo_labels_only(resolve, error):
-    strong = {**DUAL, "ulb_views": "weak_strong", "ood_share": 0.3}
-    assert resolve(strong).ood_share == 0.3
-    assert error({**strong, "pseudo_labels": False}).startswith("ood_share: goes with pseudo-label")
+from .configs import FIXMATCH
 
 
 @pytest.mark.parametrize(
