@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,9 +112,12 @@ def print_rates(result: "Evaluation", out: Path, console: Console) -> None:
 
     error, calibration = result.error_rate, 100 * result.calibration_error
     say(f"{result.images:,} images, error {error:.2f}%, calibration error {calibration:.2f}%")
-    rates = zip(result.recall.tolist(), result.classes, strict=True)
-    worst = sorted((rate, name) for rate, name in rates if rate == rate)[:10]  # not NaN
+    rates = list(zip(result.recall.tolist(), result.classes, strict=True))
+    worst = sorted((rate, name) for rate, name in rates if not math.isnan(rate))[:10]
     say("accuracy: " + ", ".join(f"{name} {100 * rate:.1f}%" for rate, name in worst))
+    empty = [name for rate, name in rates if math.isnan(rate)]
+    if empty:
+        say(f"no images of {', '.join(empty)}")
     if result.broken:
         file, reason = result.broken[0]
         say(f"left out {len(result.broken):,} that cannot be read, as {file} ({reason})")

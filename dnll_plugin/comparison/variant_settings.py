@@ -99,15 +99,22 @@ def resolve_variant(
         write_override(key, value) for key, (value, origin) in keys.items() if origin != "--variant"
     ]
     overrides += [*request.overrides, *variant.overrides]
-    settings = settings_module.resolve(
-        request.config,
-        overrides,
-        data_dir=request.data_dir,
-        save_dir=request.runs,
-        seed=max(request.seeds),
-        plugin=request.plugin,
-    )
-    for key in map(read_key, variant.overrides):
+    own = list(map(read_key, variant.overrides))
+    try:
+        settings = settings_module.resolve(
+            request.config,
+            overrides,
+            data_dir=request.data_dir,
+            save_dir=request.runs,
+            seed=max(request.seeds),
+            plugin=request.plugin,
+        )
+    except InputError as error:
+        message = str(error)
+        if message.partition(":")[0] not in own:
+            raise
+        raise InputError(f"--variant {variant.name}: {message.removesuffix(' (--set)')}") from error
+    for key in own:
         if key not in settings.values:
             raise InputError(
                 f"--variant {variant.name}: {key}: {variant.algorithm} does not read it; leave "

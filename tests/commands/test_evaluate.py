@@ -43,6 +43,7 @@ def test_the_figures_are_those_of_the_predictions(make_run, labeled, tmp_path, c
     assert told["unreadable"] == ["bee/bad.png"]
     printed = capsys.readouterr().out
     assert "4 images, error" in printed
+    assert "no images of cat" in printed
     assert "left out 1 that cannot be read, as bee/bad.png" in printed
     for name in ("confusion_matrix.png", "accuracy_by_class.png", "calibration.png"):
         with Image.open(out / name) as picture:

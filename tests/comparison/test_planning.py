@@ -176,6 +176,7 @@ def test_a_variant_is_the_algorithm_with_its_own_settings(ask):
     [
         ("a:algorithm=fixmach,T=1", "--variant a: unknown name 'fixmach'; did you mean"),
         ("a:algorithm=fixmatch,seed=1", "--variant a: seed: give --seeds instead"),
+        ("a:algorithm=fixmatch,lr=q", "--variant a: lr: must be a number above 0, got 'q'"),
         ("a:algorithm=fixmatch,roles=mutual", "--variant a: roles: fixmatch does not read it"),
     ],
 )
