@@ -90,8 +90,11 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
         """
         learners = len(generated)
         pseudo_labels = join_pseudo_labels([found for found, _ in generated])
-        negatives = torch.cat([chosen for _, chosen in generated])
-        labels = y_lb.repeat(learners)
+        _, negatives = generated[0]
+        labels = y_lb
+        if learners > 1:
+            negatives = torch.cat([chosen for _, chosen in generated])
+            labels = y_lb.repeat(learners)
         kind = self.args.negative_loss
         terms = strong_view_losses(labeled, strong, labels, pseudo_labels, negatives, kind)
         weights = {name: learners * weight for name, weight in self.weights().items()}

@@ -73,4 +73,6 @@ def strong_view_losses(
 
 def join_pseudo_labels(several: list[PseudoLabels]) -> PseudoLabels:
     """The rows of several, one after the other."""
+    if len(several) == 1:
+        return several[0]
     return PseudoLabels(*(torch.cat(parts) for parts in zip(*several, strict=True)))
