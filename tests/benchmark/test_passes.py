@@ -50,14 +50,28 @@ def test_replay_adds_up_what_has_a_gradient() -> None:
     left, right = Net(), Net()
     x = torch.ones(4, 3)
     with recorded([left, right]) as passes:
-        left(x)
+        left(x)["logits"].sum().backward()
         with torch.no_grad():
             right(x)
+    left.zero_grad()
     total = replay(passes)
     assert total.item() == pytest.approx(left(x)["logits"].mean().item())
     total.backward()
     assert left.layer.weight.grad is not None
     assert right.layer.weight.grad is None
+
+
+def test_a_head_that_does_not_learn_has_no_backward_pass_in_the_floor() -> None:
+    net = Net()
+    net.forward = lambda x: {  # type: ignore[method-assign]
+        "logits": net.layer(x),
+        "logits_cons": net.layer(x) * 2,
+    }
+    x = torch.ones(4, 3)
+    with recorded([net]) as passes:
+        net(x)["logits_cons"].sum().backward()
+    assert passes[0].learning == {"logits_cons"}
+    assert replay(passes).item() == pytest.approx(2 * net.layer(x).mean().item())
 
 
 def test_records_inputs_as_they_came_to_a_net_with_hooks_of_its_own() -> None:
@@ -66,6 +80,7 @@ def test_records_inputs_as_they_came_to_a_net_with_hooks_of_its_own() -> None:
     x = torch.zeros(2, 3)
     with recorded([net]) as passes:
         output = net(x)["logits"].mean()
+        output.backward()
     assert passes[0].args[0] is x
     assert replay(passes).item() == pytest.approx(output.item())
 
@@ -80,7 +95,8 @@ def test_the_scaler_takes_the_update_of_a_floor_in_float16() -> None:
         head: net.layer(x).half() for head in ("logits", "logits_cons")
     }
     with recorded([net]) as passes:
-        net(torch.ones(4, 3))
+        sum(logits.sum() for logits in net(torch.ones(4, 3)).values()).backward()
+    net.zero_grad()
     scaler.scale(replay(passes)).backward()
     scaler.step(optimizer)
     scaler.update()

@@ -138,15 +138,15 @@ LAUNCHES = {
     "dnll_dual, one head, alternate": (145, 226, 246),
     "dnll_dual, wrn": (728, 818, 846),
     "published, student": (132, 188, 208),
-    "dnll_dual": (184, 262, 282),
-    "dnll_meanteacher": (98, 162, 182),
-    "dnll_meanteacher, amp": (142, 212, 232),
+    "dnll_dual": (170, 235, 255),
+    "dnll_meanteacher": (91, 139, 159),
+    "dnll_meanteacher, amp": (132, 183, 203),
     "dnll_fixmatch": (67, 129, 149),
-    "dnll_flexmatch": (67, 160, 180),
-    "shrinkmatch": (80, 179, 199),
+    "dnll_flexmatch": (67, 159, 179),
+    "shrinkmatch": (100, 180, 200),
     "fullmatch": (67, 188, 208),
     "fixmatch": (67, 95, 115),
-    "flexmatch": (67, 126, 146),
+    "flexmatch": (67, 125, 145),
 }
 """Launches of floor, step and iteration, as in the table of docs/performance.md."""
 
