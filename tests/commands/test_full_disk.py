@@ -176,5 +176,5 @@ def test_a_run_folder_that_vanishes_is_one_line(
     monkeypatch.setattr(DNLLDual, "train_step", remove_and_step)
     assert train(tmp_path) == 1
     error = capsys.readouterr().err
-    assert "latest_model.pth: could not be written (No such file or directory)" in error
+    assert "model_best.pth: could not be written (No such file or directory)" in error
     assert error.count("\n") == 1
