@@ -82,6 +82,13 @@ class Studied(AlgorithmBase):
 class StudiedOwn(Studied):
     """The paper's two: logs how right the pseudo-labels are."""
 
+    def choose_rows_of(self, generated: Sequence[Generated]) -> tuple[Tensor, Tensor] | None:
+        """Rows that may learn a pseudo-label, and rows that may learn negatives: boolean (U,).
+
+        None for all; what the variants override.
+        """
+        return None
+
     def learn_generated(
         self,
         labeled: Tensor,
@@ -90,6 +97,13 @@ class StudiedOwn(Studied):
         idx_ulb: Tensor,
         generated: Sequence[Generated],
     ) -> tuple[dict[str, Any], dict[str, Any]]:
+        rows = self.choose_rows_of(generated)
+        if rows is not None:
+            positive, negative = rows
+            generated = [
+                (found._replace(sure=found.sure & positive), chosen & negative.unsqueeze(1))
+                for found, chosen in generated
+            ]
         out_dict, log_dict = super().learn_generated(labeled, strong, y_lb, idx_ulb, generated)
         if is_log_step(self):
             found = join_pseudo_labels([pseudo_labels for pseudo_labels, _ in generated])
@@ -177,30 +191,7 @@ class CurrentWeights(AlgorithmBase):
         return self.predict(side, x).class_logits
 
 
-class SomeRows(DNLLBase):
-    """Only some rows teach, the same to every learner."""
-
-    def choose_rows_of(self, generated: Sequence[Generated]) -> tuple[Tensor, Tensor]:
-        """Rows that may learn a pseudo-label, and rows that may learn negatives: boolean (U,)."""
-        raise NotImplementedError
-
-    def learn_generated(
-        self,
-        labeled: Tensor,
-        strong: Tensor,
-        y_lb: Tensor,
-        idx_ulb: Tensor,
-        generated: Sequence[Generated],
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        positive, negative = self.choose_rows_of(generated)
-        kept = [
-            (found._replace(sure=found.sure & positive), chosen & negative.unsqueeze(1))
-            for found, chosen in generated
-        ]
-        return super().learn_generated(labeled, strong, y_lb, idx_ulb, kept)
-
-
-class KnownOnly(SomeRows, Studied):
+class KnownOnly(StudiedOwn):
     """Ceiling: images of no class teach nothing."""
 
     def choose_rows_of(self, generated: Sequence[Generated]) -> tuple[Tensor, Tensor]:
@@ -208,7 +199,7 @@ class KnownOnly(SomeRows, Studied):
         return known, known
 
 
-class KnownPseudoLabels(SomeRows, Studied):
+class KnownPseudoLabels(StudiedOwn):
     """Ceiling: images of no class teach negatives, and no pseudo-label."""
 
     def choose_rows_of(self, generated: Sequence[Generated]) -> tuple[Tensor, Tensor]:
@@ -237,7 +228,7 @@ class LowEnergyOnly(DNLLBase):
         return found._replace(sure=found.sure & teaches), negatives & teaches.unsqueeze(1)
 
 
-class AgreedOnly(SomeRows):
+class AgreedOnly(StudiedOwn):
     """Images of which the averaged submodels predict two classes teach nothing."""
 
     def choose_rows_of(self, generated: Sequence[Generated]) -> tuple[Tensor, Tensor]:
@@ -256,11 +247,11 @@ VARIANTS: dict[str, tuple[type[AlgorithmBase], ...]] = {
     "dual": (StudiedOwn,),
     "dual_right": (RightNegatives, StudiedOwn),
     "dual_all": (AllWrongClasses, StudiedOwn),
-    "dual_known": (KnownOnly, StudiedOwn),
-    "dual_known_pseudo": (KnownPseudoLabels, StudiedOwn),
+    "dual_known": (KnownOnly,),
+    "dual_known_pseudo": (KnownPseudoLabels,),
     "dual_uncontradicted": (Uncontradicted, StudiedOwn),
     "dual_low_energy": (LowEnergyOnly, StudiedOwn),
-    "dual_agreed": (AgreedOnly, StudiedOwn),
+    "dual_agreed": (AgreedOnly,),
     "dual_current": (CurrentWeights, StudiedOwn),
     "fixmatch": (StudiedMasked,),
     "fixmatch_right": (RightNegatives, StudiedMasked),
