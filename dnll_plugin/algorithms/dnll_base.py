@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from semilearn.algorithms.utils import SSL_Argument, str2bool
-from torch import Tensor
+from torch import Tensor, nn
 
 from dnll_plugin.algorithms.base import (
     ConsistencyBase,
@@ -24,6 +24,7 @@ from dnll_plugin.functional.pseudo_labels import (
     PseudoLabels,
     find_pseudo_labels,
     join_pseudo_labels,
+    join_rows,
     strong_view_losses,
 )
 from dnll_plugin.hooks.monitor import is_log_step
@@ -90,11 +91,8 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
         """
         learners = len(generated)
         pseudo_labels = join_pseudo_labels([found for found, _ in generated])
-        _, negatives = generated[0]
-        labels = y_lb
-        if learners > 1:
-            negatives = torch.cat([chosen for _, chosen in generated])
-            labels = y_lb.repeat(learners)
+        negatives = join_rows([chosen for _, chosen in generated])
+        labels = join_rows([y_lb] * learners)
         kind = self.args.negative_loss
         terms = strong_view_losses(labeled, strong, labels, pseudo_labels, negatives, kind)
         weights = {name: learners * weight for name, weight in self.weights().items()}
@@ -105,6 +103,12 @@ class DNLLBase(LearnsNegatives, ConsistencyBase):
             log |= self.log_negatives(idx_ulb, negatives, ~pseudo_labels.sure)
             log["agreement"] = agrees.float().mean()
         return self.process_out_dict(loss=total_loss), self.process_log_dict(**log)
+
+    def averaged(self) -> nn.Module:
+        """The averaged weights, as they are evaluated."""
+        if self.ema_model.training:  # eval() walks every module
+            self.ema_model.eval()
+        return self.ema_model
 
     @torch.no_grad()
     def generate(self, weak: Tensor, learner: Tensor) -> Generated:

@@ -227,9 +227,7 @@ class DNLLDual(LabeledViews, DNLLBase):
     @torch.no_grad()
     def predict_averaged(self, side: str, x: Tensor) -> Tensor:
         """Class logits of the averaged weights of a submodel (``ema_m``), as they are evaluated."""
-        if self.ema_model.training:
-            self.ema_model.eval()
-        return getattr(self.ema_model, side)(x)["logits"]
+        return getattr(self.averaged(), side)(x)["logits"]
 
     @torch.no_grad()
     def choose_rows(

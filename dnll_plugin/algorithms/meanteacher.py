@@ -107,9 +107,7 @@ class DNLLMeanTeacher(TeacherMixin, DNLLBase):
         """Class logits (U, K) of the teacher as it is evaluated, or of the student."""
         if self.negative_source == "student":
             return self.model(x_ulb_w)["logits"]
-        if self.ema_model.training:
-            self.ema_model.eval()
-        return self.ema_model(x_ulb_w)["logits"]
+        return self.averaged()(x_ulb_w)["logits"]
 
     def learn(self, x_lb: Tensor, x_ulb: Tensor) -> tuple[Heads, Heads]:
         """The student's passes with gradient; both kinds of rows in one pass with ``use_cat``."""

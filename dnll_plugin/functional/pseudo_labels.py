@@ -4,6 +4,7 @@ Pure functions of tensors, on any device, without host synchronisation. L labele
 rows, K classes.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -71,8 +72,11 @@ def strong_view_losses(
     }
 
 
-def join_pseudo_labels(several: list[PseudoLabels]) -> PseudoLabels:
+def join_rows(several: Sequence[Tensor]) -> Tensor:
+    """The rows of several, one after the other; of one itself, for a copy costs a launch."""
+    return several[0] if len(several) == 1 else torch.cat(tuple(several))
+
+
+def join_pseudo_labels(several: Sequence[PseudoLabels]) -> PseudoLabels:
     """The rows of several, one after the other."""
-    if len(several) == 1:
-        return several[0]
-    return PseudoLabels(*(torch.cat(parts) for parts in zip(*several, strict=True)))
+    return PseudoLabels(*map(join_rows, zip(*several, strict=True)))
