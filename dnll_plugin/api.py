@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnll_plugin.errors import InputError
-from dnll_plugin.settings.config_file import write_override
 
 if TYPE_CHECKING:  # importing the plugin costs nothing
     from pandas import DataFrame
@@ -128,6 +127,8 @@ def compare(
 
 def _overrides(settings: dict[str, Any]) -> list[str]:
     """``key=value`` each."""
+    from dnll_plugin.settings.config_file import write_override
+
     return [
         write_override(key, str(value) if isinstance(value, Path) else value)
         for key, value in settings.items()
