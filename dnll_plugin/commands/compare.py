@@ -24,7 +24,6 @@ from dnll_plugin.comparison import report
 from dnll_plugin.comparison.checks import was_begun_by_other_code
 from dnll_plugin.comparison.folder import (
     LOGS,
-    REPORT_FILES,
     RUNS,
     acquire_folder,
     holds_comparison,
@@ -135,7 +134,7 @@ def check_report_files(out: Path) -> None:
     Raises:
         InputError: There is one, in a folder that holds no comparison.
     """
-    held = [name for name in REPORT_FILES if (out / name).exists()]
+    held = [name for name in report.FILES if (out / name).exists()]
     if held and not holds_comparison(out):
         raise InputError(
             f"--out {out}: holds {held[0]}, which is not of a comparison; give another folder"

@@ -20,9 +20,6 @@ LAUNCHER = ".launcher"
 
 SECONDS_BETWEEN_TRIES = 0.5
 
-REPORT_FILES = ("report.md", "report.html", "results.csv", "results.json", "curves.png")
-"""What the report of one task is made of; that of several has more pictures."""
-
 RUNS, LOGS = "runs", "logs"
 """Folders of the runs, and of what they printed. Over several tasks each task has its own runs."""
 

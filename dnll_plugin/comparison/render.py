@@ -41,6 +41,10 @@ class Report:
     pages: Sequence[str] = ()
 
 
+PAGES = ("report.md", "report.html")
+"""The files of a report, each of a template of its name."""
+
+
 def render(report: Report, out: Path) -> None:
     """Writes ``report.md`` and ``report.html`` into a folder."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -53,6 +57,6 @@ def render(report: Report, out: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {"md": for_markdown, "fence": fence, "plain": for_terminal}
-    for name in ("report.md", "report.html"):
+    for name in PAGES:
         text = environment.get_template(name).render(report=report)
         (out / name).write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ from dnll_plugin.comparison.checks import (
 from dnll_plugin.comparison.data_files import write_csv, write_json
 from dnll_plugin.comparison.over_tasks import OverTasks, compare_over_tasks
 from dnll_plugin.comparison.plan import Plan, Run
-from dnll_plugin.comparison.render import Picture, Report, render
+from dnll_plugin.comparison.render import PAGES, Picture, Report, render
 from dnll_plugin.comparison.running import Failure
 from dnll_plugin.comparison.statistics import Model, list_models, metric_curve, read_result
 from dnll_plugin.comparison.tables import (
@@ -32,6 +32,11 @@ TEACHING = {
     "train/pseudo_label_acc": ("pseudo_labels.png", "pseudo-labels that are right"),
 }
 """What runs record of their teaching, the picture of it, and what it shows."""
+
+ROWS, VALUES = "results.csv", "results.json"
+CURVES, RANKS, OVER_TIME = "curves.png", "ranks.png", "error_over_time.png"
+FILES = (*PAGES, ROWS, VALUES, CURVES, RANKS, OVER_TIME, *(name for name, _ in TEACHING.values()))
+"""What a report may be made of, in its folder."""
 
 
 def write(
@@ -56,7 +61,7 @@ def write(
     out.mkdir(parents=True, exist_ok=True)
     results, finished = read_results([plan])
     models = collect_models(plan, results)
-    picture = out / "curves.png"
+    picture = out / CURVES
     if models:
         from dnll_plugin.comparison.curves import draw
 
@@ -77,8 +82,8 @@ def write(
         settings=settings_tables(plan),
         pictures=pictures,
     )
-    write_csv(out / "results.csv", finished, results)
-    write_json(out / "results.json", [plan], results, warnings, None)
+    write_csv(out / ROWS, finished, results)
+    write_json(out / VALUES, [plan], results, warnings, None)
     render(report, out)
     return warnings
 
@@ -119,8 +124,8 @@ def write_over_tasks(
         pictures=[*draw_over_tasks(over_tasks, out), *draw_all_teaching(plans, finished, out)],
         pages=[plan.task for plan in plans],
     )
-    write_csv(out / "results.csv", finished, results)
-    write_json(out / "results.json", plans, results, warnings, over_tasks)
+    write_csv(out / ROWS, finished, results)
+    write_json(out / VALUES, plans, results, warnings, over_tasks)
     render(report, out)
     return warnings
 
@@ -203,7 +208,7 @@ def collect_rank_facts(over_tasks: OverTasks | None) -> Iterable[str]:
 
 def draw_over_tasks(over_tasks: OverTasks | None, out: Path) -> list[Picture]:
     """Draws the pictures over several tasks; none is left over from an earlier call."""
-    ranks, over_time = out / "ranks.png", out / "error_over_time.png"
+    ranks, over_time = out / RANKS, out / OVER_TIME
     for file in (ranks, over_time):
         file.unlink(missing_ok=True)
     if over_tasks is None:

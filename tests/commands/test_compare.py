@@ -62,12 +62,13 @@ def test_wrong_options_are_one_line(capsys, tmp_path, options, message):
     assert capsys.readouterr().err.startswith(f"dnll: error: {message}")
 
 
-def test_a_report_does_not_replace_files_of_the_user(capsys, tmp_path):
-    (tmp_path / "results.csv").write_text("mine")
+@pytest.mark.parametrize("name", ["results.csv", "report.html", "ranks.png", "negatives.png"])
+def test_a_report_does_not_replace_files_of_the_user(capsys, tmp_path, name):
+    (tmp_path / name).write_text("mine")
     command = ["compare", "--c", str(CONFIG), "--algorithms", "uda", "--seeds", "0"]
     assert main([*command, "--out", str(tmp_path)]) == 2
-    assert "holds results.csv, which is not of a comparison" in capsys.readouterr().err
-    assert [file.name for file in tmp_path.iterdir()] == ["results.csv"]
+    assert f"holds {name}, which is not of a comparison" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == [name]
 
 
 def test_a_missing_config_is_told_before_anything_is_made(capsys, tmp_path):
