@@ -29,6 +29,11 @@ def name_unwritten(path: Path) -> Iterator[None]:
         ) from error
 
 
+def is_pipe_or_device(path: Path) -> bool:
+    """Whether there is something to write to that loses nothing by it, such as ``/dev/null``."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextmanager
 def replace_whole(path: Path) -> Iterator[Path]:
     """Lets a file be written beside its place, and puts it there when it is whole.
@@ -42,7 +47,7 @@ def replace_whole(path: Path) -> Iterator[Path]:
     Raises:
         FileNotWrittenError: If it could not be written; the old one is then untouched.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if is_pipe_or_device(path):
         with name_unwritten(path):
             yield path
         return

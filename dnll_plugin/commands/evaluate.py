@@ -4,13 +4,13 @@ import argparse
 import json
 import logging
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from dnll_plugin.commands.options import add_model_options, add_plugin_option
+from dnll_plugin.commands.output import make_output_folder
 from dnll_plugin.errors import InputError
 from dnll_plugin.escaping import for_terminal
 from dnll_plugin.files import write_text
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     images = evaluation.find_labeled(Path(options.images), trained.classes)
     if part is not None:
         images = evaluation.take_part(images, part)
-    make_folder(out)
+    make_output_folder("--out", out)
     net = load_net(trained, submodel, select_device(options.device))
     result = evaluation.evaluate(net, trained, images, options.batch_size)
     about = {"run": str(options.run), "submodel": submodel, "weights": options.weights}
@@ -86,22 +86,6 @@ def run(options: argparse.Namespace) -> int:
     evaluation_pictures.draw(result, out)
     print_rates(result, out, Console())
     return 0
-
-
-def make_folder(out: Path) -> None:
-    """Makes the folder for the files.
-
-    Raises:
-        InputError: It cannot be made, or not be written to.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"--out {out}: cannot be made ({error.strerror}); give another folder"
-        ) from error
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise InputError(f"--out {out}: cannot be written to; give another folder")
 
 
 def print_rates(result: "Evaluation", out: Path, console: Console) -> None:

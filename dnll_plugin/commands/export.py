@@ -10,6 +10,7 @@ from rich.console import Console
 from dnll_plugin.commands.options import add_model_options, add_plugin_option
 from dnll_plugin.commands.output import output
 from dnll_plugin.errors import InputError
+from dnll_plugin.files import is_pipe_or_device
 from dnll_plugin.prediction.run import read_run
 from dnll_plugin.prediction.selection import check_plugin, choose_submodel
 from dnll_plugin.prediction.sources import find_images
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     """
     logging.captureWarnings(True)
     out = output("--out", options.out, (f".{options.format}",), options.overwrite)
-    if out.exists() and not out.is_file():
+    if is_pipe_or_device(out):
         raise InputError(f"--out {out}: is no file; it is read again to compare it with the net")
     if options.plugin is not None:
         import_plugins(options.plugin)

@@ -13,6 +13,7 @@ from rich.console import Console
 from dnll_plugin.commands.options import add_model_options, add_plugin_option
 from dnll_plugin.commands.output import output
 from dnll_plugin.errors import InputError
+from dnll_plugin.files import is_pipe_or_device
 from dnll_plugin.prediction.run import TrainedRun, read_run
 from dnll_plugin.prediction.selection import check_plugin, check_share, choose_submodel
 from dnll_plugin.prediction.sources import find_images
@@ -106,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     from dnll_plugin.prediction.work import Request, predict, print_summary
     from dnll_plugin.training import device as devices
 
-    console = Console(stderr=out.exists() and not out.is_file())  # what is written may be a pipe
+    console = Console(stderr=is_pipe_or_device(out))  # which may be this stdout
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     device = devices.select_device(options.device)
     tells_unknown = {options.unknown_above, options.unknown_share} != {None}

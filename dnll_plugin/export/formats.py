@@ -81,7 +81,7 @@ def export(
     return difference
 
 
-def example(pixels: Tensor) -> Tensor:
+def make_example(pixels: Tensor) -> Tensor:
     """Two images: torch takes a number of 1 for one that never changes."""
     return pixels[:1].repeat(2, 1, 1, 1)
 
@@ -89,7 +89,7 @@ def example(pixels: Tensor) -> Tensor:
 def _program(classifier: Classifier, pixels: Tensor) -> torch.export.ExportedProgram:
     """The classifier as a graph that takes any number of images."""
     images = torch.export.Dim("images")
-    return torch.export.export(classifier, (example(pixels),), dynamic_shapes=({0: images},))
+    return torch.export.export(classifier, (make_example(pixels),), dynamic_shapes=({0: images},))
 
 
 def _write_onnx(classifier: Classifier, pixels: Tensor, description: str, file: Path) -> None:
@@ -103,7 +103,7 @@ def _write_onnx(classifier: Classifier, pixels: Tensor, description: str, file: 
         model = program.model_proto
     else:  # whose exporter of graphs fails on batch norm with onnxscript 0.5.4 and later
         axes = {name: {0: "images"} for name in chain(*names.values())}
-        torch.onnx.export(classifier, (example(pixels),), file, dynamic_axes=axes, **names)
+        torch.onnx.export(classifier, (make_example(pixels),), file, dynamic_axes=axes, **names)
         model = onnx.load(file)
     model.metadata_props.add(key=KEY, value=description)
     onnx.save(model, file)
