@@ -190,10 +190,9 @@ def calibrate(confidence: Tensor, right: Tensor) -> Tensor:
         float64 (`BINS`, 3).
     """
     sums = torch.zeros(BINS, 3, dtype=torch.float64)
-    ones = torch.ones_like(confidence, dtype=torch.float64)
-    sums.index_add_(
-        0, find_bins(confidence), torch.stack([ones, confidence.double(), right.double()], dim=1)
-    )
+    confidence = confidence.double()
+    added = torch.stack([torch.ones_like(confidence), confidence, right.double()], dim=1)
+    sums.index_add_(0, find_bins(confidence), added)
     number = sums[:, :1]
     return torch.cat([number, sums[:, 1:] / number.clamp(min=1)], dim=1)
 

@@ -61,6 +61,10 @@ class RunFolder:
     def result(self) -> Path:
         return self.path / "result.json"
 
+    @property
+    def checkpoints(self) -> tuple[Path, ...]:
+        return tuple(self.path / name for name in (LATEST, PREVIOUS, BEST))
+
     def is_finished(self) -> bool:
         """Whether the run came to its end: ``result.json`` is written last, and can be read."""
         try:
@@ -71,8 +75,7 @@ class RunFolder:
 
     def holds_run(self) -> bool:
         """Whether a run did a step here, finished or not: before that it leaves none of these."""
-        checkpoints = (self.path / name for name in (LATEST, PREVIOUS, BEST))
-        files = (self.config, self.metrics, self.curves, self.result, *checkpoints)
+        files = (self.config, self.metrics, self.curves, self.result, *self.checkpoints)
         return any(file.exists() for file in files)
 
     def set_result_aside(self) -> None:
@@ -90,9 +93,8 @@ class RunFolder:
         """
         own = (self.config, self.log, self.metrics, self.curves, self.code, self.result)
         of_images = (self.classes, self.split, self.ranges, self.parts)
-        checkpoints = (self.path / name for name in (LATEST, PREVIOUS, BEST))
         try:
-            blocked = [file for file in (*own, *of_images, *checkpoints) if file.is_dir()]
+            blocked = [file for file in (*own, *of_images, *self.checkpoints) if file.is_dir()]
         except OSError as error:
             raise InputError(
                 f"save_name: {self.path.name[:40]}…: {error.strerror}; give a shorter one"
